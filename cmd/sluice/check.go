@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicegate/sluice/runtime/control"
+)
+
+func checkCommand() *cobra.Command {
+	var o control.Options
+	var probe bool
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Check a configuration and all it names with the code that serve runs, and print every fault",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			report, err := control.Check(c.Context(), o, probe)
+			if err != nil {
+				fmt.Fprintln(c.OutOrStdout(), err)
+				return errSilent
+			}
+			return printReport(c.OutOrStdout(), o.Config, report)
+		},
+	}
+	configFlag(c, &o.Config)
+	cacheFlag(c, &o.CacheDir)
+	c.Flags().BoolVar(&probe, "probe", false, "also ask each endpoint for its models")
+	return c
+}
+
+func printReport(w io.Writer, path string, r control.Report) error {
+	fmt.Fprintf(w, "%s: ok\n", path)
+	printStatus(w, r.Status)
+	if r.Tests.Passed+r.Tests.Failed > 0 {
+		fmt.Fprintf(w, "  policy's own tests: %d passed, %d failed\n", r.Tests.Passed, r.Tests.Failed)
+	}
+	unreached := 0
+	for _, p := range r.Probes {
+		if p.Err != nil {
+			unreached++
+			fmt.Fprintf(w, "  endpoint %s/%s: %v\n", p.Model, p.Endpoint, p.Err)
+			continue
+		}
+		fmt.Fprintf(w, "  endpoint %s/%s: answers in %s\n", p.Model, p.Endpoint, p.Took)
+	}
+	if unreached > 0 {
+		return fmt.Errorf("%d of %d endpoints cannot be used", unreached, len(r.Probes))
+	}
+	return nil
+}

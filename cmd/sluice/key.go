@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicegate/sluice/runtime/auth"
+)
+
+func keyCommand() *cobra.Command {
+	key := &cobra.Command{Use: "key", Short: "Make API keys"}
+	var id, tenant string
+	create := &cobra.Command{
+		Use:   "new",
+		Short: "Make a random API key and print both halves: the key for the caller, its digest for the config",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			secret, sum := auth.NewKey()
+			_, err := fmt.Fprintf(c.OutOrStdout(), `key for the caller (shown once, kept nowhere):
+  %s
+
+entry for the config, under auth.keys:
+  - {id: %s, tenant: %s, roles: [developer], sha256: %s}
+`, secret, id, tenant, sum)
+			return err
+		},
+	}
+	create.Flags().StringVar(&id, "id", "my-app", "the key's id in policies and audit records")
+	create.Flags().StringVar(&tenant, "tenant", "my-team", "the tenant the key's requests belong to")
+	key.AddCommand(create)
+	return key
+}

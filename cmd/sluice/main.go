@@ -1,0 +1,61 @@
+// Command sluice is an AI gateway: applications send it their model requests, and it authenticates, filters, decides,
+// answers from its cache or forwards, and records each one.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// errSilent ends a command whose findings were printed already.
+var errSilent = errors.New("")
+
+// run is main with its ends open: it returns the exit code, 0 or 1.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, errSilent) {
+			fmt.Fprintln(stderr, "sluice:", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sluice",
+		Short:         "An AI gateway: WASM filters, Rego policies, a cache, any model",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		CompletionOptions: cobra.CompletionOptions{
+			DisableDefaultCmd: true,
+		},
+	}
+	root.AddCommand(serveCommand(), checkCommand(), initCommand(), keyCommand(), versionCommand())
+	return root
+}
+
+// configFlag adds the flag that names the configuration.
+func configFlag(c *cobra.Command, path *string) {
+	c.Flags().StringVarP(path, "config", "c", "sluice.yaml", "the configuration file")
+}
+
+// cacheFlag adds the flag that names the folder for compiled filters.
+func cacheFlag(c *cobra.Command, dir *string) {
+	c.Flags().StringVar(dir, "cache-dir", "", "private folder for compiled filters (default: sluice/wasm in the user's cache folder)")
+}

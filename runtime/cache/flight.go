@@ -1,0 +1,322 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// ErrLagged ends a reader that fell further behind than the flight keeps.
+var ErrLagged = errors.New("cache: reader fell too far behind the answer")
+
+// Flight is one upstream call under way and the answer as it comes in. One producer writes frames at the upstream's
+// pace; any number of readers follow, each at its own.
+//
+//	producer ──Write──► [frame frame frame ...] ──Next──► reader (the leader)
+//	                                            ──Next──► reader (a follower, may join late)
+//
+// The whole answer is kept, for late joiners and for the cache, until it is larger than the cache's MaxEntry. From
+// then on nobody can join, only MaxEntry bytes are kept, a reader further behind than that is cut, and the last reader
+// left slows the producer down instead. The call is cancelled when the last reader leaves, so a follower survives
+// its leader.
+type Flight struct {
+	cache  *Cache
+	key    Key
+	shared bool // registered under key
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	head    Head
+	ready   bool     // head is set
+	frames  [][]byte // kept frames; frames[0] has number base
+	base    int
+	bytes   int // of all kept frames
+	whole   bool
+	done    bool
+	err     error
+	usage   wire.Usage
+	readers []*Reader
+	wake    chan struct{} // closed and replaced when anything above changes and someone waits
+	waiting bool
+}
+
+// Head is what is known when an answer begins.
+type Head struct {
+	Model    string
+	Endpoint string
+	Stream   bool // frames are events; else there is one frame, the whole answer
+}
+
+// Reader is one caller's place in a Flight's answer. It belongs to one goroutine.
+type Reader struct {
+	f    *Flight
+	next int
+	cut  bool
+}
+
+// flights are the calls under way that others may join.
+type flights struct {
+	mu      sync.Mutex
+	running map[Key]*Flight
+}
+
+func (s *flights) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.running)
+}
+
+// Join follows the flight under way for the key, or starts one: then lead is true and the caller must produce its
+// answer under the flight's Context and end it with Finish. The values of ctx reach the flight, its cancellation
+// does not.
+func (c *Cache) Join(ctx context.Context, k Key) (f *Flight, r *Reader, lead bool) {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	if f := c.flights.running[k]; f != nil {
+		if r := f.follow(); r != nil {
+			return f, r, false
+		}
+	}
+	f = c.newFlight(ctx, k)
+	f.shared = true
+	c.flights.running[k] = f
+	return f, f.follow(), true
+}
+
+// Alone starts a flight that nobody can join and that fills no entry.
+func (c *Cache) Alone(ctx context.Context) (*Flight, *Reader) {
+	f := c.newFlight(ctx, Key{})
+	return f, f.follow()
+}
+
+func (c *Cache) newFlight(ctx context.Context, k Key) *Flight {
+	f := &Flight{cache: c, key: k, whole: true}
+	f.ctx, f.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	return f
+}
+
+// Context ends when the last reader has left or the flight has finished.
+func (f *Flight) Context() context.Context { return f.ctx }
+
+// Cancel ends the flight's context with a cause, as when the credential behind it is removed.
+func (f *Flight) Cancel(cause error) { f.cancel(cause) }
+
+// Begin says where the answer comes from. It must come before the first Write.
+func (f *Flight) Begin(h Head) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.head, f.ready = h, true
+	f.signal()
+}
+
+// Write adds one frame, which the flight keeps: the caller must not change it afterwards. It waits while the only
+// reader is too far behind, and fails when the flight's context has ended.
+func (f *Flight) Write(frame []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.frames = append(f.frames, frame)
+	f.bytes += len(frame)
+	if f.whole && f.bytes > f.cache.opts.MaxEntry {
+		f.whole = false
+		f.mu.Unlock()
+		f.unregister() // takes the locks in the other order
+		f.mu.Lock()
+	}
+	f.signal()
+	for !f.whole && f.head.Stream { // a whole answer is one frame, and its producer may be its reader
+		f.trim()
+		if f.bytes <= f.cache.opts.MaxEntry || f.ctx.Err() != nil {
+			break
+		}
+		if err := f.wait(f.ctx); err != nil {
+			break
+		}
+	}
+	return context.Cause(f.ctx)
+}
+
+// trim drops what every reader has read, and cuts laggards while there are several readers.
+func (f *Flight) trim() {
+	for f.bytes > f.cache.opts.MaxEntry && len(f.frames) > 0 {
+		i := slices.IndexFunc(f.readers, func(r *Reader) bool { return r.next == f.base })
+		if i >= 0 && len(f.readers) == 1 {
+			return // the producer waits for it
+		}
+		if i >= 0 {
+			f.readers[i].cut = true
+			f.readers = slices.Delete(f.readers, i, i+1)
+			continue
+		}
+		f.bytes -= len(f.frames[0])
+		f.frames[0] = nil
+		f.frames = f.frames[1:]
+		f.base++
+	}
+}
+
+// Finish ends the answer. With nil it is complete, and stored as entry under key unless entry is nil, the flight was one
+// nobody could join, or the answer was larger than is kept. It tells whether it was stored.
+func (f *Flight) Finish(err error, usage wire.Usage, key Key, entry *Entry) bool {
+	f.mu.Lock()
+	f.done, f.err, f.usage = true, err, usage
+	keep := entry != nil && err == nil && f.whole && f.shared
+	if keep {
+		entry.Model, entry.Endpoint, entry.Stream = f.head.Model, f.head.Endpoint, f.head.Stream
+		entry.Frames, entry.Usage = slices.Clone(f.frames), usage
+	}
+	f.signal()
+	f.mu.Unlock()
+	stored := keep && f.cache.Put(key, entry)
+	f.unregister() // after Put: whoever comes between finds the flight or the entry, never neither
+	f.cancel(nil)
+	return stored
+}
+
+func (f *Flight) unregister() {
+	if !f.shared {
+		return
+	}
+	s := &f.cache.flights
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[f.key] == f {
+		delete(s.running, f.key)
+	}
+}
+
+// follow adds a reader from the start, or nil when the start is gone or everybody has left.
+func (f *Flight) follow() *Reader {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.whole || f.ctx.Err() != nil && !f.done {
+		return nil
+	}
+	r := &Reader{f: f}
+	f.readers = append(f.readers, r)
+	return r
+}
+
+// signal wakes all that wait. The lock is held.
+func (f *Flight) signal() {
+	if f.waiting {
+		close(f.wake)
+		f.waiting = false
+	}
+}
+
+// wait gives the lock up until something changes or ctx ends.
+func (f *Flight) wait(ctx context.Context) error {
+	if !f.waiting {
+		f.wake, f.waiting = make(chan struct{}), true
+	}
+	wake := f.wake
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	select {
+	case <-wake:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Head waits until the answer begins. It returns the producer's error when the answer never does.
+func (r *Reader) Head(ctx context.Context) (Head, error) {
+	f := r.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for !f.ready {
+		if f.done {
+			return Head{}, f.err
+		}
+		if err := f.wait(ctx); err != nil {
+			return Head{}, err
+		}
+	}
+	return f.head, nil
+}
+
+// Next appends to dst all frames that are there and not yet read, waiting for at least one. The frames are shared and
+// must not be changed. After the last one it returns io.EOF for a complete answer, else the producer's error.
+func (r *Reader) Next(ctx context.Context, dst [][]byte) ([][]byte, error) {
+	f := r.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for {
+		if r.cut {
+			return dst, ErrLagged
+		}
+		if n := f.base + len(f.frames); r.next < n {
+			dst = append(dst, f.frames[r.next-f.base:]...)
+			r.next = n
+			if !f.whole {
+				f.signal() // a producer may be waiting for this reader
+			}
+			return dst, nil
+		}
+		if f.done {
+			if f.err != nil {
+				return dst, f.err
+			}
+			return dst, io.EOF
+		}
+		if err := f.wait(ctx); err != nil {
+			return dst, err
+		}
+	}
+}
+
+// Usage is the answer's usage, once Next has returned io.EOF.
+func (r *Reader) Usage() wire.Usage {
+	r.f.mu.Lock()
+	defer r.f.mu.Unlock()
+	return r.f.usage
+}
+
+// Close leaves the flight; the last to leave cancels it.
+func (r *Reader) Close() {
+	f := r.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := slices.Index(f.readers, r); i >= 0 {
+		f.readers = slices.Delete(f.readers, i, i+1)
+	}
+	if len(f.readers) == 0 && !f.done {
+		f.cancel(context.Canceled)
+	}
+	f.signal()
+}
+
+// Open reads a stored answer as if it were a flight that has ended.
+func (e *Entry) Open() *EntryReader { return &EntryReader{e: e} }
+
+// EntryReader reads an Entry. It never waits.
+type EntryReader struct {
+	e    *Entry
+	read bool
+}
+
+// Head tells where the answer came from.
+func (r *EntryReader) Head(context.Context) (Head, error) {
+	return Head{Model: r.e.Model, Endpoint: r.e.Endpoint, Stream: r.e.Stream}, nil
+}
+
+// Next appends all frames to dst, then returns io.EOF. The frames are shared and must not be changed.
+func (r *EntryReader) Next(_ context.Context, dst [][]byte) ([][]byte, error) {
+	if r.read {
+		return dst, io.EOF
+	}
+	r.read = true
+	return append(dst, r.e.Frames...), nil
+}
+
+// Usage is the usage of the exchange that made the answer.
+func (r *EntryReader) Usage() wire.Usage { return r.e.Usage }
+
+// Close does nothing.
+func (r *EntryReader) Close() {}

@@ -1,0 +1,42 @@
+package config
+
+import "time"
+
+// defaulter is a part of the config that starts from something else than its zero value.
+type defaulter interface{ setDefaults() }
+
+func (c *Config) setDefaults() {
+	c.Audit = Audit{Path: "audit.jsonl", OnFull: "refuse", Queue: 4096}
+	c.Limits = Limits{Body: 8 * MiB, Header: 64 * KiB, Depth: 128, Answer: 32 * MiB, Event: 1 * MiB, Exchanges: 4096}
+	c.Timeouts = Timeouts{Header: 10 * time.Second, Body: 30 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute}
+	c.Drain = Drain{Timeout: 30 * time.Second, MaxAge: 10 * time.Minute}
+	c.Log = Log{Level: "info", Format: "text", Access: true}
+	c.Policy.setDefaults()
+}
+
+func (p *Policy) setDefaults() { p.Timeout = 50 * time.Millisecond }
+
+func (j *JWT) setDefaults() {
+	j.SubjectClaim = "sub"
+	j.Leeway = 30 * time.Second
+	j.Refresh = 15 * time.Minute
+}
+
+func (m *Model) setDefaults() { m.Opaque = "refuse" }
+
+func (e *Endpoint) setDefaults() {
+	e.Weight = 1
+	e.Timeouts = EndpointTimeouts{Connect: 5 * time.Second, FirstByte: 2 * time.Minute, Idle: time.Minute}
+}
+
+func (f *Filter) setDefaults() {
+	f.Required = true
+	f.Fail = "closed"
+	f.Stream = "hold"
+}
+
+func (c *Cache) setDefaults() {
+	c.Size = 256 * MiB
+	c.TTL = 10 * time.Minute
+	c.MaxEntry = 1 * MiB
+}

@@ -1,0 +1,301 @@
+package config
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Config is the whole of sluice.yaml, as it was written, with the defaults filled in.
+//
+// It is plain data: sizes in bytes, durations as time.Duration, paths as written (see Config.Path), secrets as
+// references. A slice that was left out is nil.
+type Config struct {
+	// Listen is the public address, host:port. Left out, the environment decides: see Config.Addresses.
+	Listen string `yaml:"listen"`
+	// Admin is the control listener; left out, there is none.
+	Admin *Admin `yaml:"admin"`
+	// Auth says who may call.
+	Auth Auth `yaml:"auth" jsonschema:"required"`
+	// Models are what callers may ask for.
+	Models []Model `yaml:"models" jsonschema:"required"`
+	// Filters are the chain, in order.
+	Filters []Filter `yaml:"filters"`
+	// Policy decides on every request.
+	Policy Policy `yaml:"policy" jsonschema:"required"`
+	// Cache keeps answers in memory; left out, nothing is kept.
+	Cache *Cache `yaml:"cache"`
+	// Audit is the log of one record for each exchange.
+	Audit Audit `yaml:"audit"`
+	// Limits bound what one request and all of them together may take.
+	Limits Limits `yaml:"limits"`
+	// Timeouts bound how long a client may take.
+	Timeouts Timeouts `yaml:"timeouts"`
+	// Drain says how running exchanges end when the gateway stops or reloads.
+	Drain Drain `yaml:"drain"`
+	// Log is the program's own log on standard error.
+	Log Log `yaml:"log"`
+
+	src *source
+}
+
+// Admin is the control listener: health, metrics, reload. Exactly one of Listen and Socket is given.
+type Admin struct {
+	// Listen is host:port; it needs a token.
+	Listen string `yaml:"listen"`
+	// Socket is the path of a unix socket, made with mode 0600.
+	Socket string `yaml:"socket"`
+	// Token is the credential of control calls: a reference, or the word ephemeral for one made at random at each start.
+	Token *Token `yaml:"token"`
+	// Hosts are further values of the Host header to accept; the listen address and localhost always are.
+	Hosts []string `yaml:"hosts"`
+}
+
+// Auth lists the credentials that are accepted.
+type Auth struct {
+	// Keys are API keys, known by their digest.
+	Keys []Key `yaml:"keys"`
+	// Ephemeral are keys made at random at each start, printed, and accepted from loopback only.
+	Ephemeral []EphemeralKey `yaml:"ephemeral"`
+	// JWT are the issuers whose JSON Web Tokens are accepted (RFC 7519).
+	JWT []JWT `yaml:"jwt"`
+}
+
+// Key is one API key.
+type Key struct {
+	// ID names the key in policies and audit records.
+	ID string `yaml:"id" jsonschema:"required"`
+	// Tenant is whom the key's requests belong to.
+	Tenant string `yaml:"tenant" jsonschema:"required"`
+	// Roles are what policies ask for.
+	Roles []string `yaml:"roles"`
+	// SHA256 is the digest of the key, as `sluice key new` prints it: 64 hexadecimal digits.
+	SHA256 Digest `yaml:"sha256" jsonschema:"required"`
+	// Expires is a time (RFC 3339), or a day, which is the last one the key is good for (UTC). Left out: never.
+	Expires time.Time `yaml:"expires"`
+}
+
+// EphemeralKey is one key made at random at each start.
+type EphemeralKey struct {
+	// ID names the key in policies and audit records.
+	ID string `yaml:"id" jsonschema:"required"`
+	// Tenant is whom the key's requests belong to.
+	Tenant string `yaml:"tenant" jsonschema:"required"`
+	// Roles are what policies ask for.
+	Roles []string `yaml:"roles"`
+}
+
+// JWT is one issuer of JSON Web Tokens.
+type JWT struct {
+	// Issuer is the exact value of the claim iss.
+	Issuer string `yaml:"issuer" jsonschema:"required"`
+	// Audience are the values of which the claim aud must hold at least one.
+	Audience []string `yaml:"audience" jsonschema:"required"`
+	// Algorithms are the signature algorithms accepted. Symmetric ones and none never are.
+	Algorithms []string `yaml:"algorithms" jsonschema:"required,enum=RS256,enum=RS384,enum=RS512,enum=PS256,enum=PS384,enum=PS512,enum=ES256,enum=ES384,enum=ES512,enum=EdDSA"`
+	// JWKS is where the keys are: an https URL (http on loopback only), or the path of a file.
+	JWKS string `yaml:"jwks" jsonschema:"required"`
+	// CAFile holds further certificates to trust when fetching JWKS, as PEM.
+	CAFile string `yaml:"ca_file"`
+	// SubjectClaim names the claim that says who it is.
+	SubjectClaim string `yaml:"subject_claim"`
+	// TenantClaim names the claim that holds the tenant; a dot steps into an object where no claim has the whole name.
+	TenantClaim string `yaml:"tenant_claim"`
+	// Tenant is the tenant of every token of this issuer, in place of TenantClaim.
+	Tenant string `yaml:"tenant"`
+	// RolesClaim names the claim that holds the roles: a list of strings, or one string with spaces between.
+	RolesClaim string `yaml:"roles_claim"`
+	// Roles are the roles of every token of this issuer, in place of RolesClaim.
+	Roles []string `yaml:"roles"`
+	// Leeway is how far clocks may differ.
+	Leeway time.Duration `yaml:"leeway"`
+	// Refresh is how old the keys may get before they are fetched anew.
+	Refresh time.Duration `yaml:"refresh"`
+}
+
+// Model is one name that callers may ask for, and where it is served.
+type Model struct {
+	// Name is what callers ask for; auto is reserved.
+	Name string `yaml:"name" jsonschema:"required"`
+	// Endpoints serve the model.
+	Endpoints []Endpoint `yaml:"endpoints" jsonschema:"required"`
+	// Labels are facts about the model for the policy.
+	Labels map[string]string `yaml:"labels"`
+	// Cost is the price of a million usage tokens.
+	Cost Cost `yaml:"cost"`
+	// Context is the model's window in usage tokens; 0 is unknown.
+	Context int `yaml:"context" jsonschema:"minimum=0"`
+	// Opaque says whether content that no text filter can read may pass beside a required filter.
+	Opaque string `yaml:"opaque" jsonschema:"enum=refuse,enum=allow"`
+}
+
+// Cost is in USD per million usage tokens.
+type Cost struct {
+	// Input is the price of a million tokens of prompts.
+	Input float64 `yaml:"input" jsonschema:"minimum=0"`
+	// Output is the price of a million tokens of answers.
+	Output float64 `yaml:"output" jsonschema:"minimum=0"`
+}
+
+// Endpoint is one dialable model server.
+type Endpoint struct {
+	// Name names the endpoint in policies, metrics and audit records; unique within the model.
+	Name string `yaml:"name" jsonschema:"required"`
+	// Provider is the dialect the endpoint speaks.
+	Provider string `yaml:"provider" jsonschema:"required"`
+	// URL is the base of its API, such as http://127.0.0.1:8000/v1.
+	URL string `yaml:"url"`
+	// Model is the model's name there; left out, the same name as here.
+	Model string `yaml:"model"`
+	// Credential is the secret sent to this endpoint, and to no other.
+	Credential *Ref `yaml:"credential"`
+	// Labels are facts about the endpoint, for the policy to choose by.
+	Labels map[string]string `yaml:"labels"`
+	// Requires names filters without which this endpoint gets nothing.
+	Requires []string `yaml:"requires"`
+	// Weight is this endpoint's share among its model's endpoints; 0 keeps it as a spare.
+	Weight int `yaml:"weight" jsonschema:"minimum=0,maximum=1000000"`
+	// Timeouts bound the steps of one call.
+	Timeouts EndpointTimeouts `yaml:"timeouts"`
+	// CAFile holds further certificates to trust, as PEM.
+	CAFile string `yaml:"ca_file"`
+}
+
+// EndpointTimeouts bound the steps of one call of a model server.
+type EndpointTimeouts struct {
+	// Connect is for name lookup, TCP and TLS together.
+	Connect time.Duration `yaml:"connect"`
+	// FirstByte is from the request sent to the answer's first byte.
+	FirstByte time.Duration `yaml:"first_byte"`
+	// Idle is the longest pause between two pieces of an answer.
+	Idle time.Duration `yaml:"idle"`
+}
+
+// Filter is one WASM module in the chain.
+type Filter struct {
+	// Name names the filter in decisions, labels and audit records.
+	Name string `yaml:"name" jsonschema:"required"`
+	// Module is the path of a .wasm file, or builtin: and the name of one inside the program.
+	Module string `yaml:"module" jsonschema:"required"`
+	// On says which directions the filter sees; left out, all that its module has hooks for.
+	On []string `yaml:"on" jsonschema:"enum=request,enum=response"`
+	// Config holds the actions by kind and the filter's own settings.
+	Config FilterConfig `yaml:"config"`
+	// Grants are the facts the filter may ask for.
+	Grants []string `yaml:"grants" jsonschema:"enum=principal.tenant,enum=principal.roles,enum=operation,enum=model,enum=message.role,enum=stream"`
+	// Required says that no policy can leave the filter out.
+	Required bool `yaml:"required"`
+	// Fail says what a failure of the filter does: closed fails the exchange, open goes on without it.
+	Fail string `yaml:"fail" jsonschema:"enum=closed,enum=open"`
+	// Stream says how streamed answers pass: hold streams and holds back what is not settled; buffer and refuse are for
+	// filters that need the whole answer.
+	Stream string `yaml:"stream" jsonschema:"enum=hold,enum=buffer,enum=refuse"`
+	// HMACKey is the secret behind the action hmac: at least 16 bytes.
+	HMACKey *Ref `yaml:"hmac_key"`
+	// Limits bound what the filter may use.
+	Limits FilterLimits `yaml:"limits"`
+}
+
+// FilterConfig is a filter's config block, split into the host's part and the guest's.
+type FilterConfig struct {
+	// Request maps kinds to what is done with such text in requests.
+	Request Actions
+	// Response maps kinds to what is done with such text in answers; token is not possible there.
+	Response Actions
+	// Guest is every other key, as a JSON object: what the module's on_config gets. Nil when there is none.
+	Guest json.RawMessage
+}
+
+// Actions maps a kind of finding, such as email, to one of token, mask, hmac, block and report. The kind default stands
+// for every kind not named.
+type Actions map[string]string
+
+// FilterLimits bound one filter. Zero is the engine's default.
+type FilterLimits struct {
+	// Memory is the most linear memory an instance may have; whole pages of 64KiB.
+	Memory Size `yaml:"memory"`
+	// Output is the most bytes the filter may write for one exchange.
+	Output Size `yaml:"output"`
+	// Labels is how many labels it may set for one exchange.
+	Labels int `yaml:"labels" jsonschema:"minimum=0,maximum=1024"`
+	// Logs is how many log records it may write for one exchange.
+	Logs int `yaml:"logs" jsonschema:"minimum=0,maximum=1024"`
+	// Time is the most guest time for one exchange and direction.
+	Time time.Duration `yaml:"time"`
+}
+
+// Policy is the Rego that decides.
+type Policy struct {
+	// Path is a folder of .rego files and data.json, or builtin:default.
+	Path string `yaml:"path" jsonschema:"required"`
+	// Timeout bounds one evaluation; over it, the request is denied.
+	Timeout time.Duration `yaml:"timeout"`
+	// ReadsText gives the policy the text of prompts.
+	ReadsText bool `yaml:"reads_text"`
+}
+
+// Cache is the memory for answers.
+type Cache struct {
+	// Size is how many bytes all entries may take.
+	Size Size `yaml:"size"`
+	// TTL is how long an entry lives, if the policy does not say.
+	TTL time.Duration `yaml:"ttl"`
+	// MaxEntry is the largest answer kept.
+	MaxEntry Size `yaml:"max_entry"`
+}
+
+// Audit is the log of exchanges.
+type Audit struct {
+	// Path is the file, appended to, made with mode 0600.
+	Path string `yaml:"path"`
+	// OnFull says what happens when records come faster than they can be written: refuse requests, or drop records and
+	// count them.
+	OnFull string `yaml:"on_full" jsonschema:"enum=refuse,enum=drop"`
+	// Queue is how many records may wait.
+	Queue int `yaml:"queue" jsonschema:"minimum=1,maximum=1048576"`
+}
+
+// Limits bound requests and answers.
+type Limits struct {
+	// Body is the largest request body.
+	Body Size `yaml:"body"`
+	// Header is the largest request header, all fields together.
+	Header Size `yaml:"header"`
+	// Depth is how deep JSON may be nested.
+	Depth int `yaml:"depth" jsonschema:"minimum=1,maximum=128"`
+	// Answer is the largest answer that is read whole.
+	Answer Size `yaml:"answer"`
+	// Event is the largest event of a streamed answer.
+	Event Size `yaml:"event"`
+	// Exchanges is how many may run at once; more are answered 503.
+	Exchanges int `yaml:"exchanges" jsonschema:"minimum=1,maximum=1000000"`
+}
+
+// Timeouts bound what a client may take.
+type Timeouts struct {
+	// Header is for a request's header to arrive.
+	Header time.Duration `yaml:"header"`
+	// Body is for a request's body to arrive.
+	Body time.Duration `yaml:"body"`
+	// Write is for one piece of an answer to be taken.
+	Write time.Duration `yaml:"write"`
+	// Idle is how long a connection may stay open between requests.
+	Idle time.Duration `yaml:"idle"`
+}
+
+// Drain says how running exchanges end.
+type Drain struct {
+	// Timeout is how long they may go on after the signal to stop.
+	Timeout time.Duration `yaml:"timeout"`
+	// MaxAge is how long they may go on under an old config after a reload.
+	MaxAge time.Duration `yaml:"max_age"`
+}
+
+// Log is the program's own log.
+type Log struct {
+	// Level is the least level written.
+	Level string `yaml:"level" jsonschema:"enum=debug,enum=info,enum=warn,enum=error"`
+	// Format is json, or text for people.
+	Format string `yaml:"format" jsonschema:"enum=json,enum=text"`
+	// Access writes a line for each exchange too.
+	Access bool `yaml:"access"`
+}

@@ -1,0 +1,85 @@
+package control
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/sluicegate/sluice/runtime/config"
+	"github.com/sluicegate/sluice/runtime/pipeline"
+	"github.com/sluicegate/sluice/runtime/policy"
+	"github.com/sluicegate/sluice/runtime/provider"
+	"github.com/sluicegate/sluice/runtime/upstream"
+)
+
+// models makes a pool of endpoints for each model.
+func (b *builder) models() {
+	for i := range b.cfg.Models {
+		m := &b.cfg.Models[i]
+		path := fmt.Sprintf("models[%d]", i)
+		st := ModelStatus{Name: m.Name}
+		var eps []*upstream.Endpoint
+		for j := range m.Endpoints {
+			e := &m.Endpoints[j]
+			if ep := b.endpoint(fmt.Sprintf("%s.endpoints[%d]", path, j), m, e); ep != nil {
+				eps = append(eps, ep)
+			}
+			st.Endpoints = append(st.Endpoints, EndpointStatus{Name: e.Name, Provider: e.Provider, URL: e.URL})
+		}
+		pool := upstream.NewPool(m.Name, eps)
+		b.gen.closer = append(b.gen.closer, pool.Close)
+		b.gen.snap.Models[m.Name] = &pipeline.Model{
+			Name: m.Name, Pool: pool, Digest: digest(m), Opaque: m.Opaque == "allow", Input: m.Cost.Input, Output: m.Cost.Output,
+			Facts: policy.ModelFacts{
+				Name: m.Name, Labels: m.Labels, Input: m.Cost.Input, Output: m.Cost.Output, Context: m.Context,
+			},
+		}
+		b.gen.snap.Names = append(b.gen.snap.Names, m.Name)
+		b.gen.status.Models = append(b.gen.status.Models, st)
+	}
+}
+
+func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *upstream.Endpoint {
+	o := provider.Options{
+		URL: e.URL, Registry: b.c.registry,
+		MaxAnswer: int(b.cfg.Limits.Answer), MaxEvent: int(b.cfg.Limits.Event),
+		Timeouts: upstream.Timeouts{Connect: e.Timeouts.Connect, FirstByte: e.Timeouts.FirstByte, Idle: e.Timeouts.Idle},
+	}
+	if !b.secrets(path, e, &o) {
+		return nil
+	}
+	caller, err := provider.New(e.Provider, o)
+	if err != nil {
+		b.fault(path+".provider", "%v", err)
+		return nil
+	}
+	name := e.Model
+	if name == "" {
+		name = m.Name
+	}
+	return upstream.NewEndpoint(upstream.EndpointOptions{
+		Name: e.Name, URL: e.URL, Model: name, Labels: e.Labels, Requires: e.Requires, Weight: e.Weight,
+		Caller: caller, Registry: b.c.registry,
+	})
+}
+
+// secrets resolves what the endpoint's credential and certificates refer to. A file among them that changes makes a
+// new generation, so a rotated credential is taken up without a restart.
+func (b *builder) secrets(path string, e *config.Endpoint, o *provider.Options) bool {
+	if e.Credential != nil {
+		secret, err := e.Credential.Resolve(b.cfg.Dir())
+		if err != nil {
+			b.fault(path+".credential", "%v", err)
+			return false
+		}
+		o.Credential = func() (string, error) { return secret, nil }
+	}
+	if e.CAFile != "" {
+		pem, err := os.ReadFile(b.cfg.Path(e.CAFile))
+		if err != nil {
+			b.fault(path+".ca_file", "cannot read the certificates: %v; name a PEM file, relative to the config file", err)
+			return false
+		}
+		o.RootCAs = pem
+	}
+	return true
+}

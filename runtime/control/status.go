@@ -1,0 +1,43 @@
+package control
+
+import "time"
+
+// Status tells what is live, for the start's greeting, readiness and the admin listener. It holds no secret.
+type Status struct {
+	Generation uint64         `json:"generation"` // 0 before the first
+	Since      time.Time      `json:"since"`
+	Models     []ModelStatus  `json:"models"`
+	Filters    []FilterStatus `json:"filters"`
+	Policy     string         `json:"policy"` // revision
+	PolicyPath string         `json:"policy_path"`
+	Fault      string         `json:"fault,omitempty"` // why the last reload was refused; "" when the last one was installed
+	FaultSince time.Time      `json:"fault_since,omitzero"`
+}
+
+// ModelStatus is one model that callers may ask for.
+type ModelStatus struct {
+	Name      string           `json:"name"`
+	Endpoints []EndpointStatus `json:"endpoints"`
+}
+
+// EndpointStatus is one endpoint of a model.
+type EndpointStatus struct {
+	Name     string `json:"name"`
+	Provider string `json:"provider"`
+	URL      string `json:"url,omitempty"` // without user and query
+}
+
+// FilterStatus is one filter of the chain.
+type FilterStatus struct {
+	Name     string   `json:"name"`
+	Module   string   `json:"module"`
+	Digest   string   `json:"digest"` // SHA-256 of the module, hex
+	Hooks    []string `json:"hooks"`
+	Required bool     `json:"required"`
+}
+
+// Status is the current generation's, with the fault of the last reload if it was refused.
+func (c *Controller) Status() Status { return *c.status.Load() }
+
+// Ready tells whether a generation is serving.
+func (s Status) Ready() bool { return s.Generation > 0 }

@@ -1,0 +1,25 @@
+package exchange
+
+import (
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// Surface is a format a client speaks: it reads a request's body and writes answers, events and errors in its shape.
+// Implementations are stateless and safe for concurrent use.
+type Surface interface {
+	// Operation is the operation the surface stands for.
+	Operation() wire.Operation
+	// Parse reads a body strictly. Errors are *wire.Fault.
+	Parse(body []byte, limits strictjson.Limits) (*wire.Request, error)
+	// Answer appends a whole answer.
+	Answer(dst []byte, x *Exchange, a *wire.Answer) []byte
+	// Event appends one event of a stream, framed, or nothing where the surface has no such event.
+	Event(dst []byte, x *Exchange, ev *wire.Event) []byte
+	// End appends what ends a complete stream.
+	End(dst []byte) []byte
+	// Error appends the body of an error answer.
+	Error(dst []byte, f *wire.Fault) []byte
+	// ErrorEvent appends the event that ends a stream which failed, framed.
+	ErrorEvent(dst []byte, f *wire.Fault) []byte
+}

@@ -1,0 +1,150 @@
+package filter
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/filter/token"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// MaxGuestTime bounds the guest time of one exchange and direction over all filters of its chain.
+const MaxGuestTime = 250 * time.Millisecond
+
+// Chain is filters in the order they run. It is immutable and safe for concurrent use.
+type Chain struct {
+	filters []*Filter
+}
+
+// NewChain makes a chain. Names must differ.
+func NewChain(filters ...*Filter) *Chain {
+	return &Chain{filters: slices.Clone(filters)}
+}
+
+// Names are the filters' names, in order.
+func (c *Chain) Names() []string {
+	out := make([]string, len(c.filters))
+	for i, f := range c.filters {
+		out[i] = f.Name()
+	}
+	return out
+}
+
+// passes numbers every pass of the process, so that an instance knows whose text it may hold.
+var passes atomic.Uint64
+
+// Pass takes one exchange through a chain: the request first, then the answer, whole or streamed, then restore.
+// It belongs to one goroutine at a time. Close gives back what it holds.
+type Pass struct {
+	// AllowOpaque lets content pass that no text filter can read. The model's configuration says so.
+	AllowOpaque bool
+
+	x       *exchange.Exchange
+	id      uint64
+	runs    []run
+	table   *token.Table
+	spent   [2]time.Duration
+	counts  [2]map[string]int
+	reports [2]map[string]int
+}
+
+// Begin starts a pass of the filters named in only; nil means all of them. A name that the chain does not have is an
+// error, and so is leaving out a required filter: the policy named what is not there, or may not be chosen.
+func (c *Chain) Begin(x *exchange.Exchange, only []string) (*Pass, error) {
+	p := &Pass{x: x, id: passes.Add(1)}
+	if only != nil {
+		if err := c.check(only); err != nil {
+			return nil, err
+		}
+	}
+	p.runs = make([]run, 0, len(c.filters))
+	for _, f := range c.filters {
+		if only == nil || slices.Contains(only, f.Name()) {
+			p.runs = append(p.runs, run{f: f, p: p})
+		}
+	}
+	return p, nil
+}
+
+// check holds the policy's choice against the chain.
+func (c *Chain) check(only []string) error {
+	for _, name := range only {
+		if !slices.ContainsFunc(c.filters, func(f *Filter) bool { return f.Name() == name }) {
+			return exchange.Fail(exchange.StageAdmit, wire.PolicyFailed, "the policy gave no valid decision",
+				fmt.Errorf("admit names the filter %q, which the configuration does not have (it has: %s)", name, strings.Join(c.Names(), ", ")))
+		}
+	}
+	for _, f := range c.filters {
+		if f.Required() && !slices.Contains(only, f.Name()) {
+			return exchange.Fail(exchange.StageAdmit, wire.PolicyFailed, "the policy gave no valid decision",
+				fmt.Errorf("admit leaves out the filter %q, which is required: name it, or declare it optional", f.Name()))
+		}
+	}
+	return nil
+}
+
+// NeedsAnswer tells whether a filter of the pass works on answers.
+func (p *Pass) NeedsAnswer() bool {
+	for i := range p.runs {
+		if p.runs[i].f.hooks.any(OnAnswer) {
+			return true
+		}
+	}
+	return false
+}
+
+// NeedsRestore tells whether the request got tokens that an answer may hold.
+func (p *Pass) NeedsRestore() bool { return p.table != nil && p.table.Len() > 0 }
+
+// Redactions counts the spans edited in a direction, by kind; nil if there were none.
+func (p *Pass) Redactions(d Direction) map[string]int { return p.counts[d] }
+
+// Reports counts the spans found in a direction whose action is Report, by kind; nil if there were none.
+func (p *Pass) Reports(d Direction) map[string]int { return p.reports[d] }
+
+// FailedOpen names the filters that failed in this exchange and are declared open: text passed them unfiltered, so
+// what came of it must not be cached.
+func (p *Pass) FailedOpen() []string {
+	var out []string
+	for i := range p.runs {
+		if p.runs[i].down {
+			out = append(out, p.runs[i].f.Name())
+		}
+	}
+	return out
+}
+
+// CacheKey is a digest of what the chain did to this exchange beside editing the request: the filters that ran and
+// the facts granted to them. Exchanges of equal requests and equal keys get equal answers from the filters.
+func (p *Pass) CacheKey() string {
+	if len(p.runs) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	for i := range p.runs {
+		f := p.runs[i].f
+		fmt.Fprintf(h, "%s %s %t\n", f.Name(), f.Key(), p.runs[i].down)
+		for _, name := range f.spec.Grants {
+			if v, ok := p.fact(name, 0); ok && name != factRole {
+				fmt.Fprintf(h, "%s=%q\n", name, v)
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Close gives back what the pass holds and wipes its text from the instances it used. It may be called more than once.
+func (p *Pass) Close() {
+	for i := range p.runs {
+		if r := &p.runs[i]; r.used {
+			r.used = false
+			r.f.pool.wipe(p.id)
+		}
+	}
+}

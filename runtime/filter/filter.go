@@ -1,0 +1,223 @@
+// Package filter runs WebAssembly filters over the texts of requests and answers.
+//
+// It stands twice in the flow: between admit and decide it reads and edits the request, and between the model server
+// and the caller it reads and edits the answer, whole or as it streams; the restore step, last of all, is here too
+// because it needs the exchange's table of tokens.
+//
+// A filter is a core WebAssembly module of the native ABI, version 1 (filters/abi). What the package guarantees:
+//
+//   - Bounded: fuel is injected into the module's code at load, so that a guest comes back to Go every 100 to 200 us;
+//     guest time, memory, output, labels and log lines are capped. A guest that breaks a bound fails one exchange.
+//   - No leak: an instance is put back to its snapshot before another exchange uses it, and thrown away when it trapped
+//     or grew. A guest cannot carry text from one exchange to the next.
+//   - Whole equals streamed: one window loop serves whole texts and streams, and keeps all that lies between two calls.
+//   - Closed: a filter that fails, fails the exchange (filter_failed), unless it is declared open; then it is counted.
+//
+// It does not fetch modules, watch files or know HTTP. No wazero type leaves the package.
+package filter
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// Action is what the host does with a span that a filter found.
+type Action string
+
+// The actions.
+const (
+	Token  Action = "token"  // a reversible token; requests only
+	Mask   Action = "mask"   // a fixed replacement that names the kind
+	HMAC   Action = "hmac"   // a keyed digest, per tenant: equal values stay equal, and can't be reversed
+	Block  Action = "block"  // reject the exchange
+	Report Action = "report" // count it and leave the text alone
+)
+
+// Direction is a request's way in or an answer's way out.
+type Direction uint8
+
+// The directions.
+const (
+	OnRequest Direction = iota
+	OnAnswer
+)
+
+// String is "requests" or "answers".
+func (d Direction) String() string {
+	if d == OnRequest {
+		return "requests"
+	}
+	return "answers"
+}
+
+// Actions says what happens to findings: by kind, and by default where a kind is not named. An empty default is Mask.
+type Actions struct {
+	Request, Answer               map[string]Action
+	DefaultRequest, DefaultAnswer Action
+}
+
+// What a filter whose answer side needs the whole answer does to a stream (Spec.Whole).
+const (
+	WholeBuffer = "buffer" // hold the stream back until it is complete
+	WholeRefuse = "refuse" // refuse requests that ask for a stream
+)
+
+// Spec describes one filter to load.
+type Spec struct {
+	Name            string // [a-z0-9] then [a-z0-9_-], at most 64 bytes
+	Module          []byte // the module's bytes; not kept
+	Request, Answer bool   // the directions it is wanted on
+	Config          []byte // handed to on_config as it is; JSON by convention; nil skips on_config
+	Actions         Actions
+	Grants          []string // facts that get may read: principal.tenant, principal.roles, operation, model, message.role, stream
+	Optional        bool     // the policy may leave it out, and content that it can't read passes
+	FailOpen        bool     // a failure of the filter lets text pass unfiltered, and is counted
+	Whole           string   // "", WholeBuffer or WholeRefuse
+	Limits          Limits
+	HMACKey         []byte // from which each tenant's key is derived; needed where an action is HMAC
+}
+
+// Limits bounds a filter. A zero field means the default.
+type Limits struct {
+	ModuleBytes int           // size of the module: 16 MiB
+	MemoryPages int           // linear memory in pages of 64 KiB: 256 (16 MiB)
+	Instances   int           // instances alive at once: twice GOMAXPROCS, at least 4
+	Base        time.Duration // guest time per exchange and direction: 50 ms
+	PerByte     time.Duration // guest time more for each new byte of text: 2 us
+	Total       time.Duration // the two together at most: 250 ms
+	Load        time.Duration // guest time of each call while the filter loads: 2 s
+	Output      int           // bytes put in place of text or added, per exchange and direction: 1 MiB
+	Labels      int           // labels per exchange: 32
+	Logs        int           // log lines per exchange: 16
+	Open        int           // bytes of one span left open over windows: 256 KiB
+	Lanes       int           // texts of one stream built up side by side: 256
+	Held        int           // bytes that one stream holds back, all lanes together: 512 KiB
+}
+
+// Filter is one loaded filter. It is safe for concurrent use.
+type Filter struct {
+	spec   Spec
+	digest string
+	key    string
+	hooks  hooks
+	engine *Engine
+	mod    *module
+	pool   *pool
+	kinds  kinds
+	grants map[string]bool
+	stats  counters
+}
+
+// Name is the filter's name.
+func (f *Filter) Name() string { return f.spec.Name }
+
+// Digest is the SHA-256 of the module's bytes as they were given, in hex.
+func (f *Filter) Digest() string { return f.digest }
+
+// Key is a digest, in hex, of everything that determines what the filter does: module, config, actions, directions,
+// grants and limits. Two filters of equal keys behave alike.
+func (f *Filter) Key() string { return f.key }
+
+// Hooks names the hooks that the module has and the configuration uses: "request.text", "answer.text", "on_request",
+// "on_response".
+func (f *Filter) Hooks() []string { return f.hooks.names() }
+
+// Required tells whether the filter may not be left out of an exchange.
+func (f *Filter) Required() bool { return !f.spec.Optional }
+
+// Restorable tells whether instances are reused after a reset. Where not, each exchange gets a fresh one; reasons names
+// the instructions or globals that prevent it.
+func (f *Filter) Restorable() (ok bool, reasons []string) {
+	return len(f.mod.unrestorable) == 0, f.mod.unrestorable
+}
+
+// Stats is what a filter has done since it was loaded.
+type Stats struct {
+	Calls      int64         // hooks called
+	Time       time.Duration // guest time
+	Failures   int64         // calls that failed: trap, budget, bad span, ...
+	FailedOpen int64         // exchanges that went on without the filter
+	Rejections int64         // verdicts
+	Instances  int64         // alive now
+	Discarded  int64         // instances thrown away: trapped, grown, or not restorable
+}
+
+// Stats reads the filter's counters.
+func (f *Filter) Stats() Stats {
+	return Stats{
+		Calls: f.stats.calls.Load(), Time: time.Duration(f.stats.nanos.Load()),
+		Failures: f.stats.failures.Load(), FailedOpen: f.stats.open.Load(), Rejections: f.stats.rejections.Load(),
+		Instances: f.stats.instances.Load(), Discarded: f.stats.discarded.Load(),
+	}
+}
+
+type counters struct {
+	calls, nanos, failures, open, rejections, instances, discarded atomic.Int64
+}
+
+// hooks is the bit set that sluice_abi_v1 returns.
+type hooks uint32
+
+const (
+	hookRequestText hooks = 1 << iota
+	hookAnswerText
+	hookRequest
+	hookResponse
+
+	hooksKnown = hookRequestText | hookAnswerText | hookRequest | hookResponse
+)
+
+var hookNames = [...]string{"request.text", "answer.text", "on_request", "on_response"}
+
+func (h hooks) names() []string {
+	var out []string
+	for i, name := range hookNames {
+		if h&(1<<i) != 0 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// text tells whether on_text runs in a direction.
+func (h hooks) text(d Direction) bool {
+	if d == OnRequest {
+		return h&hookRequestText != 0
+	}
+	return h&hookAnswerText != 0
+}
+
+// any tells whether any hook runs in a direction.
+func (h hooks) any(d Direction) bool {
+	if d == OnRequest {
+		return h&(hookRequestText|hookRequest) != 0
+	}
+	return h&(hookAnswerText|hookResponse) != 0
+}
+
+// The flags of on_text's third parameter (filters/abi).
+const (
+	flagEnd       = 1 << 0
+	flagAnswer    = 1 << 1
+	flagRoleShift = 2
+	flagArguments = 1 << 5
+	flagStreamed  = 1 << 6
+	flagLeftShift = 16
+)
+
+// textFlags are the flags that stay the same for one text.
+func textFlags(d Direction, role wire.Role, arguments, streamed bool) uint32 {
+	fl := uint32(role&7) << flagRoleShift
+	if d == OnAnswer {
+		fl |= flagAnswer
+	}
+	if arguments {
+		fl |= flagArguments
+	}
+	if streamed {
+		fl |= flagStreamed
+	}
+	return fl
+}

@@ -1,0 +1,88 @@
+package filter
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+)
+
+// How fuel is granted. Slices adapt to time because a unit's cost varies a thousandfold with the guest's code: a slice
+// that ends too early costs refills, one that ends too late keeps the garbage collector, and with it every goroutine,
+// waiting.
+const (
+	firstSlice = 20_000  // units at the start of each call
+	leastSlice = 500     // units
+	mostSlice  = 400_000 // units: at most about 50 ms of the dearest code known (a chain of cache misses)
+	shortSlice = 100 * time.Microsecond
+	longSlice  = 200 * time.Microsecond
+	yieldAfter = 100 * time.Microsecond // Gosched costs 1 to 10 us where a processor is idle
+)
+
+var errBudget = errors.New("its budget of guest time is spent")
+
+// epoch makes the monotonic clock an int64 of nanoseconds.
+var epoch = time.Now()
+
+func now() time.Duration { return time.Since(epoch) }
+
+// clock measures one call's guest time and hands out its fuel.
+type clock struct {
+	limit time.Duration // guest time that this call may use
+	used  time.Duration // guest time so far
+	mark  time.Duration // up to when the guest time is added up
+	begun time.Duration // when the running slice began
+	yield time.Duration // when the call last yielded
+	slice int64         // units granted last
+}
+
+// start begins a call that may use limit of guest time.
+func (k *clock) start(limit time.Duration) {
+	t := now()
+	*k = clock{limit: limit, mark: t, begun: t, yield: t, slice: firstSlice}
+}
+
+// stop ends the call and returns its guest time.
+func (k *clock) stop() time.Duration {
+	k.used += now() - k.mark
+	return k.used
+}
+
+// refill grants the next slice. It is the guest's safepoint: here the call is ended when its budget or its exchange is
+// over, and other goroutines get their turn.
+func (k *clock) refill(ctx context.Context) (int64, error) {
+	if err := k.check(ctx); err != nil {
+		return 0, err
+	}
+	k.slice = nextSlice(k.slice, k.mark-k.begun)
+	if k.mark-k.yield >= yieldAfter {
+		runtime.Gosched()
+		k.mark = now() // what others did meanwhile is not the guest's time
+		k.yield = k.mark
+	}
+	k.begun = k.mark
+	return k.slice, nil
+}
+
+// check adds up the guest time and tells whether the budget or the exchange is over.
+func (k *clock) check(ctx context.Context) error {
+	t := now()
+	k.used += t - k.mark
+	k.mark = t
+	if k.used > k.limit {
+		return errBudget
+	}
+	return ctx.Err()
+}
+
+// nextSlice sizes a slice by how long the last one took.
+func nextSlice(slice int64, took time.Duration) int64 {
+	switch {
+	case took < shortSlice:
+		slice *= 2
+	case took > longSlice:
+		fit := slice * int64((shortSlice+longSlice)/2) / int64(took)
+		slice = max(fit, slice/16)
+	}
+	return min(max(slice, leastSlice), mostSlice)
+}

@@ -1,0 +1,325 @@
+package filter
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/exchange"
+)
+
+// Each breach fails its exchange with a stable code and a cause that says what was wrong, the instance is thrown away,
+// and the next exchange finds the filter as it was.
+func TestHostile(t *testing.T) {
+	h := load(t, hostile(t))
+	f := func(text, cause string) {
+		t.Helper()
+		start := time.Now()
+		_, p, err := pass(t, text, h)
+		p.Close()
+		if code(err) != "filter_failed" || !strings.Contains(err.Error(), cause) {
+			t.Errorf("%q: got %v; want filter_failed, %s", text, err, cause)
+		}
+		if took := time.Since(start); took > MaxGuestTime {
+			t.Errorf("%q took %v", text, took)
+		}
+		var e *exchange.Error
+		if errors.As(err, &e) && (strings.Contains(e.Fault.Message, "wasm") || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%q: the message tells of the inside: %q", text, err)
+		}
+		if got, q, err := pass(t, "fine", h); err != nil || got != "fine" {
+			t.Errorf("after %q: %q, %v", text, got, err)
+		} else {
+			q.Close()
+		}
+	}
+	f("!s", "budget")
+	f("!t", "unreachable")
+	f("!o", "on_text")
+	f("!f", "budget")
+	f("!h", "labels")
+	f("!w", "budget")
+	f("!r", "outside the window")
+	f("!l..", "overlap")
+	f("!v.", "ends before it starts")
+	f("!d..", "ascending")
+	f("!e", "empty span")
+	f("!p", "beyond what is settled")
+	f("!uü", "UTF-8")
+	f("!Uü", "settle all")
+	f("!+", "outside the window")
+	f("!-", "settle all")
+	f("!O", "left open")
+	f("!C", "no span is open")
+	f("!D", "while a span is open")
+	f("!k", "a kind is not")
+	f("!B", "more bytes")
+	f("!b", "UTF-8")
+	f("!K", "label")
+	f("!G", "does not grant")
+	f("!x", "message is called in on_text")
+	f("!P", "outside the memory")
+	if got := h.Stats(); got.Instances > 2 || got.Failures != 26 || got.Discarded != 26 {
+		t.Errorf("stats: %+v", got)
+	}
+}
+
+func TestHostileAlloc(t *testing.T) {
+	h := load(t, hostile(t))
+	f := func(what, cause string) {
+		t.Helper()
+		x := exchangeOf(t, "red", []byte(`{"model":"m","messages":[{"role":"user","content":"!a`+what+`"},{"role":"user","content":"next"}]}`))
+		p := begin(t, x, h)
+		err := p.Request(context.Background())
+		if code(err) != "filter_failed" || !strings.Contains(err.Error(), cause) {
+			t.Errorf("%s: got %v, want %s", what, err, cause)
+		}
+	}
+	f("1", "no memory")
+	f("2", "outside the memory")
+	f("3", "log is called in alloc")
+}
+
+// A guest that keeps text of one exchange finds none of it in the next, however the instances are shared.
+func TestNoLeak(t *testing.T) {
+	s := hostile(t)
+	s.Limits.Instances = 2
+	h := load(t, s)
+	f := func(closeFirst bool) {
+		t.Helper()
+		var open []*Pass
+		for _, tenant := range []string{"red", "blue", "red", "green", "blue", "red"} {
+			p := begin(t, ask(t, tenant, "!M the secret of "+tenant), h)
+			if err := p.Request(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.x.Labels["hostile"]["remembered"]; got != nil {
+				t.Errorf("tenant %s: the guest remembers the exchange before", tenant)
+			}
+			if open = append(open, p); closeFirst {
+				p.Close()
+			}
+		}
+		for _, p := range open {
+			p.Close()
+		}
+		for _, in := range h.pool.idle {
+			view, _ := in.mem.Read(0, in.mem.Size())
+			if in.owner != 0 || strings.Contains(string(view), "secret of") {
+				t.Error("an idle instance holds text")
+			}
+		}
+	}
+	f(true)
+	f(false)
+	if got := h.Stats(); got.Discarded != 0 || got.Instances > 2 {
+		t.Errorf("stats: %+v", got)
+	}
+}
+
+// Within one exchange the guest may remember: that shows that TestNoLeak's guest tries.
+func TestRemembersWithin(t *testing.T) {
+	h := load(t, hostile(t))
+	x := exchangeOf(t, "red", []byte(`{"model":"m","messages":[{"role":"user","content":"!M one"},{"role":"user","content":"!M two"}]}`))
+	p := begin(t, x, h)
+	if err := p.Request(context.Background()); err != nil || x.Labels["hostile"]["remembered"] != true {
+		t.Errorf("labels %v, %v", x.Labels, err)
+	}
+}
+
+// An instance whose memory grew can't be put back, and is thrown away.
+func TestGrownIsDiscarded(t *testing.T) {
+	h := load(t, hostile(t))
+	for _, text := range []string{"!m", "!g"} {
+		_, p, err := pass(t, text, h)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		p.Close()
+	}
+	if got := h.Stats(); got.Discarded != 2 || got.Instances != 0 {
+		t.Errorf("stats: %+v", got)
+	}
+}
+
+func TestFailOpen(t *testing.T) {
+	s := hostile(t)
+	s.FailOpen = true
+	e := engine(t, Options{})
+	h, w := loadWith(t, e, s), loadWith(t, e, words(t))
+	got, p, err := pass(t, "!t ana@x.org", h, w)
+	if err != nil || got != "!t [EMAIL_1]" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if open := p.FailedOpen(); len(open) != 1 || open[0] != "hostile" {
+		t.Errorf("failed open: %v", open)
+	}
+	if len(p.x.Filters) != 1 || p.x.Filters[0].Name != "words" {
+		t.Errorf("filters: %v", p.x.Filters)
+	}
+	if st := h.Stats(); st.FailedOpen != 1 || st.Failures != 1 {
+		t.Errorf("stats: %+v", st)
+	}
+	if _, _, err := pass(t, "!q", h); code(err) != "rejected_by_filter no" {
+		t.Errorf("a verdict of a filter that fails open: %v", err)
+	}
+}
+
+// While a guest spins, a garbage collection and other exchanges go on, and the spinning exchange ends within its
+// budget and 20 ms.
+func TestSpinning(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	e := engine(t, Options{})
+	s := hostile(t)
+	s.Limits.Base, s.Limits.PerByte = 200*time.Millisecond, 1
+	h, w := loadWith(t, e, s), loadWith(t, e, words(t))
+	var wg sync.WaitGroup
+	var took time.Duration
+	spin := begin(t, ask(t, "red", "!s"), h)
+	wg.Go(func() {
+		start := time.Now()
+		if got := code(spin.Request(context.Background())); got != "filter_failed" {
+			t.Errorf("the spinning exchange: %q", got)
+		}
+		took = time.Since(start)
+	})
+	for h.pool.out() == 0 {
+		runtime.Gosched()
+	}
+	start := time.Now()
+	runtime.GC()
+	gc := time.Since(start)
+	others := 0
+	for h.pool.out() > 0 {
+		p := begin(t, ask(t, "blue", "mail ana@x.org"), w)
+		if err := p.Request(context.Background()); err != nil {
+			t.Error(err)
+		}
+		p.Close()
+		others++
+		runtime.Gosched()
+	}
+	wg.Wait()
+	t.Logf("collection %v, %d other exchanges, the spinning one %v", gc, others, took)
+	if gc > 100*time.Millisecond {
+		t.Errorf("a garbage collection took %v beside a spinning guest", gc)
+	}
+	if others < 10 {
+		t.Errorf("only %d other exchanges beside a spinning guest", others)
+	}
+	if spent := spin.spent[OnRequest]; spent < 200*time.Millisecond || spent > 220*time.Millisecond {
+		t.Errorf("the spinning guest had %v of 200 ms", spent)
+	}
+}
+
+// out is how many instances are out.
+func (p *pool) out() int { return len(p.slots) }
+
+// The time of a chain's filters adds up to the bound of the exchange and direction.
+func TestBudgetOfChain(t *testing.T) {
+	e := engine(t, Options{})
+	s := hostile(t)
+	s.FailOpen = true
+	s.Limits.Base = 180 * time.Millisecond
+	a := loadWith(t, e, s)
+	s.Name = "second"
+	b := loadWith(t, e, s)
+	_, p, err := pass(t, "!s", a, b)
+	if err != nil || len(p.FailedOpen()) != 2 {
+		t.Errorf("failed open %v, %v", p.FailedOpen(), err)
+	}
+	if spent := p.spent[OnRequest]; spent < MaxGuestTime || spent > MaxGuestTime+40*time.Millisecond {
+		t.Errorf("two spinning filters had %v, want about %v", spent, MaxGuestTime)
+	}
+}
+
+// Exchanges of many goroutines share few instances.
+func TestConcurrent(t *testing.T) {
+	s := words(t)
+	s.Limits.Instances = 2
+	w := load(t, s)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 50 {
+				p, err := NewChain(w).Begin(ask(t, strings.Repeat("t", i+1), "mail ana@x.org <<x>>"), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := p.Request(context.Background()); err != nil {
+					t.Error(err)
+				}
+				if got := sent(t, p.x.Request); got != "mail [EMAIL_1] [BLOCK_1]" {
+					t.Errorf("got %q", got)
+				}
+				p.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if st := w.Stats(); st.Instances > 2 || st.Discarded != 0 {
+		t.Errorf("stats: %+v", st)
+	}
+}
+
+func TestTenants(t *testing.T) {
+	var ts tenants
+	ts.limit = 1
+	g, err := ts.enter(context.Background(), "red")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+	defer cancel()
+	if _, err := ts.enter(ctx, "red"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a second call of the tenant got in: %v", err)
+	}
+	other, err := ts.enter(context.Background(), "blue")
+	if err != nil {
+		t.Errorf("another tenant waits: %v", err)
+	}
+	ts.leave(other)
+	ts.leave(g)
+	if g, err = ts.enter(context.Background(), "red"); err != nil {
+		t.Errorf("the slot was not given back: %v", err)
+	}
+	for i := range 3 * maxIdleTenants {
+		g, _ := ts.enter(context.Background(), strings.Repeat("x", i))
+		ts.leave(g)
+	}
+	if len(ts.gates) > maxIdleTenants+1 || ts.gates["red"] != g {
+		t.Errorf("%d tenants remembered; the one with a running call: %v", len(ts.gates), ts.gates["red"])
+	}
+}
+
+func TestClosed(t *testing.T) {
+	e := engine(t, Options{})
+	w := loadWith(t, e, words(t))
+	p := begin(t, ask(t, "red", "x"), w)
+	if err := w.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Request(context.Background()); code(err) != "filter_failed" || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNextSlice(t *testing.T) {
+	f := func(slice int64, took time.Duration, want int64) {
+		t.Helper()
+		if got := nextSlice(slice, took); got != want {
+			t.Errorf("%d units in %v: next %d, want %d", slice, took, got, want)
+		}
+	}
+	f(20_000, 10*time.Microsecond, 40_000)
+	f(20_000, 150*time.Microsecond, 20_000)
+	f(20_000, 300*time.Microsecond, 10_000)
+	f(20_000, time.Second, 1250)
+	f(300_000, time.Microsecond, mostSlice)
+	f(600, time.Second, leastSlice)
+}

@@ -1,0 +1,179 @@
+package filter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// instance is one instantiated module. It is used by one goroutine at a time.
+type instance struct {
+	f       *Filter
+	mod     api.Module
+	mem     api.Memory
+	fuel    api.MutableGlobal
+	globals []api.MutableGlobal // in the snapshot's order
+	alloc   api.Function
+	hooks   [inResponse + 1]api.Function
+	call    call
+	stack   [4]uint64 // parameters and results; on_text has the most
+	owner   uint64    // the pass whose text it may hold; 0: none
+	broken  bool      // trapped: worth nothing more
+}
+
+// snapshot is a state that instances are put back to.
+type snapshot struct {
+	memory  []byte
+	globals []uint64
+}
+
+// hookExports names the export of each stage that is one.
+var hookExports = [inResponse + 1]string{inConfig: "on_config", inText: "on_text", inRequest: "on_request", inResponse: "on_response"}
+
+// instantiate makes an instance as the module's start section leaves it.
+func (m *module) instantiate(ctx context.Context, f *Filter, limit time.Duration) (*instance, error) {
+	in := &instance{f: f}
+	c := &in.call
+	c.f, c.ctx = f, ctx
+	c.clock.start(limit)
+	mod, err := m.rt.InstantiateModule(c, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return nil, in.reason(err)
+	}
+	in.mod, in.mem = mod, mod.Memory()
+	in.fuel = mod.ExportedGlobal(m.info.FuelGlobalExport).(api.MutableGlobal)
+	for _, g := range m.info.Globals {
+		in.globals = append(in.globals, mod.ExportedGlobal(g.Name).(api.MutableGlobal))
+	}
+	in.alloc = mod.ExportedFunction("alloc")
+	for s, name := range hookExports {
+		if name != "" {
+			in.hooks[s] = mod.ExportedFunction(name)
+		}
+	}
+	f.stats.instances.Add(1)
+	return in, nil
+}
+
+// close frees the instance.
+func (in *instance) close() {
+	in.f.stats.instances.Add(-1)
+	_ = in.mod.Close(context.Background()) // it only frees memory
+}
+
+// snapshot copies the instance's state.
+func (in *instance) snapshot() *snapshot {
+	view, _ := in.mem.Read(0, in.mem.Size())
+	s := &snapshot{memory: append([]byte(nil), view...)}
+	for _, g := range in.globals {
+		s.globals = append(s.globals, g.Get())
+	}
+	return s
+}
+
+// restore puts the instance back to a snapshot. It reports false when it can't: the instance trapped or grew.
+func (in *instance) restore(s *snapshot) bool {
+	if in.broken || int(in.mem.Size()) > len(s.memory) {
+		return false
+	}
+	if missing := len(s.memory) - int(in.mem.Size()); missing > 0 {
+		if _, ok := in.mem.Grow(uint32(missing / pageSize)); !ok {
+			return false
+		}
+	}
+	view, ok := in.mem.Read(0, uint32(len(s.memory)))
+	if !ok {
+		return false
+	}
+	copy(view, s.memory)
+	for i, g := range in.globals {
+		g.Set(s.globals[i])
+	}
+	in.call.ticks, in.call.seed, in.call.calls = 0, 0, 0
+	in.call.forget()
+	in.owner = 0
+	return true
+}
+
+// enter runs one export. The parameters are in the instance's stack, and so are the results.
+func (in *instance) enter(fn api.Function, s stage) error {
+	c := &in.call
+	c.stage = s
+	in.fuel.Set(firstSlice)
+	if err := fn.CallWithStack(c, in.stack[:]); err != nil {
+		in.broken = true
+		return in.reason(err)
+	}
+	return nil
+}
+
+// reason makes a failure of a guest's call fit for a log: wazero's error has a stack trace, and tells nothing more
+// where a host function ended the call.
+func (in *instance) reason(err error) error {
+	c := &in.call
+	if c.err != nil {
+		err, c.err = c.err, nil
+		return fmt.Errorf("%s: %w", c.stage, err)
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("%s: %w: %s", c.stage, errTrap, clean(first, maxLogLine))
+}
+
+// invoke gives a hook its text and runs it within limit of guest time. The hook's first parameters are where the text
+// lies and its length; more are appended by prepare.
+func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time.Duration, more ...uint64) (uint64, error) {
+	if limit <= 0 {
+		return 0, fmt.Errorf("%s: %w", s, errBudget)
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if len(text) > math.MaxInt32 {
+		return 0, breach("the text is over 2 GiB")
+	}
+	c := &in.call
+	c.ctx = ctx
+	c.clock.start(limit)
+	err := in.deliver(text)
+	if err == nil {
+		in.stack[1] = uint64(len(text))
+		copy(in.stack[2:], more)
+		err = in.enter(in.hooks[s], s)
+	}
+	took := c.clock.stop()
+	in.f.stats.calls.Add(1)
+	in.f.stats.nanos.Add(int64(took))
+	if err != nil {
+		in.broken = true
+		return 0, err
+	}
+	return in.stack[0], nil
+}
+
+// deliver asks the guest for a buffer and writes text to it; where it lies is then the first parameter.
+func (in *instance) deliver(text []byte) error {
+	in.stack[0] = uint64(len(text))
+	if err := in.enter(in.alloc, inAlloc); err != nil {
+		return err
+	}
+	ptr := uint32(in.stack[0])
+	if ptr == 0 {
+		return breach("alloc: no memory")
+	}
+	if !in.mem.Write(ptr, text) {
+		return breach("alloc: the buffer lies outside the memory")
+	}
+	in.stack[0] = uint64(ptr)
+	return nil
+}
+
+// over tells whether an error is the exchange's end and not the filter's fault.
+func over(ctx context.Context, err error) bool {
+	return errors.Is(err, context.Canceled) || ctx.Err() != nil && errors.Is(err, ctx.Err())
+}

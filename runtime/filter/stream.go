@@ -1,0 +1,358 @@
+package filter
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// Bounds of a stream that is held back whole.
+const (
+	maxCollected = 8 << 20 // bytes of text
+	maxEvents    = 1 << 18
+)
+
+// Stream takes the events of a streamed answer through the filters, or through restore. Text is held back per choice
+// and field until it is settled, and is let go before the event that ends its choice.
+//
+//	events ─► lanes (choice, field) ─► filter ─► filter ─► events, texts edited
+//	                                     └ held back ┘      + events that carry what was held back
+//
+// It belongs to one goroutine at a time.
+type Stream struct {
+	p     *Pass
+	begin func(*wire.Piece) passage // makes the way of a new lane; nil leaves its text alone
+	lanes []*lane
+	limit Limits
+	held  int
+	whole *collector // the stream is held back until it is complete; nil when it is not
+	out   []*wire.Event
+	spare []byte
+}
+
+// passage is the way of one lane's text. With end, nothing stays held back.
+type passage interface {
+	push(ctx context.Context, dst, text []byte, end bool) ([]byte, error)
+	held() int
+}
+
+// lane is one text that a stream builds up.
+type lane struct {
+	name wire.Lane
+	tool string      // the tool it is for, where it is arguments
+	seen bool        // it has had text
+	way  passage     // nil: text passes as it is
+	like *wire.Event // carries text when no event of the lane is at hand
+	held int
+	done bool // its choice has ended
+}
+
+// Stream makes the Stream of the pass's answer filters. Where a filter needs the whole answer and is configured to
+// buffer, the events come out when the stream is complete.
+func (p *Pass) Stream() *Stream {
+	s := &Stream{p: p, limit: Limits{}.withDefaults()}
+	var text []*run
+	for i := range p.runs {
+		r := &p.runs[i]
+		if !r.f.hooks.any(OnAnswer) {
+			continue
+		}
+		s.limit.Lanes = min(s.limit.Lanes, r.f.spec.Limits.Lanes)
+		s.limit.Held = min(s.limit.Held, r.f.spec.Limits.Held)
+		if r.f.spec.Whole != "" {
+			s.whole = &collector{p: p}
+		}
+		if r.f.hooks.text(OnAnswer) {
+			text = append(text, r)
+		}
+	}
+	s.begin = func(pc *wire.Piece) passage {
+		if len(text) == 0 {
+			return nil
+		}
+		return newCascade(text, pc.Lane.Arguments)
+	}
+	return s
+}
+
+// Event takes the next event and returns those to send on: none while text is held back, more than one where held-back
+// text needs an event of its own. The slice is valid until the next call. Errors are as those of Pass.Request; after one
+// the stream is over.
+func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, error) {
+	s.out = s.out[:0]
+	if s.whole != nil {
+		return s.whole.event(ctx, ev)
+	}
+	if ev.Done {
+		if err := s.flush(ctx); err != nil {
+			return nil, err
+		}
+	}
+	emptied := false
+	for i := range ev.Pieces {
+		got, err := s.piece(ctx, ev, i)
+		if err != nil {
+			return nil, err
+		}
+		emptied = emptied || got
+	}
+	for _, choice := range ev.Finished {
+		if err := s.finish(ctx, ev, choice); err != nil {
+			return nil, err
+		}
+	}
+	if !(emptied && ev.Bare && empty(ev)) {
+		s.out = append(s.out, ev)
+	}
+	return s.out, nil
+}
+
+// End ends a stream that had no [DONE] and returns the events that carry what was held back. After a Done event it
+// returns none.
+func (s *Stream) End(ctx context.Context) ([]*wire.Event, error) {
+	s.out = s.out[:0]
+	if s.whole != nil {
+		return s.whole.end(ctx)
+	}
+	if err := s.flush(ctx); err != nil {
+		return nil, err
+	}
+	return s.out, nil
+}
+
+// piece takes one text of an event through its lane, and tells whether there was text and none is left of it for now.
+func (s *Stream) piece(ctx context.Context, ev *wire.Event, i int) (emptied bool, err error) {
+	pc := &ev.Pieces[i]
+	text := pc.Node.Bytes()
+	if pc.Whole || pc.Lane.Choice < 0 {
+		return false, s.alone(ctx, ev, i)
+	}
+	l, err := s.lane(ev, pc)
+	if err != nil {
+		return false, err
+	}
+	l.seen = l.seen || len(text) > 0
+	if l.way == nil {
+		return false, nil
+	}
+	if l.done {
+		if len(text) > 0 {
+			return false, exchange.Fail(exchange.StageAnswer, wire.UpstreamError, "the model server sent text after the end of a choice", nil)
+		}
+		return false, nil
+	}
+	end := slices.Contains(ev.Finished, pc.Lane.Choice) && !slices.ContainsFunc(ev.Pieces[i+1:], func(o wire.Piece) bool { return o.Lane == pc.Lane })
+	if len(text) == 0 && !end {
+		return false, nil
+	}
+	s.spare, err = s.push(ctx, l, s.spare[:0], text, end)
+	if err != nil {
+		return false, err
+	}
+	if !bytes.Equal(s.spare, text) {
+		ev.SetText(i, s.spare)
+	}
+	return len(text) > 0 && len(s.spare) == 0, nil
+}
+
+// alone takes a text that no other event continues. Nothing of it is held back.
+func (s *Stream) alone(ctx context.Context, ev *wire.Event, i int) error {
+	text := ev.Pieces[i].Node.Bytes()
+	way := s.begin(&ev.Pieces[i])
+	if way == nil || len(text) == 0 {
+		return nil
+	}
+	var err error
+	if s.spare, err = way.push(ctx, s.spare[:0], text, true); err == nil && !bytes.Equal(s.spare, text) {
+		ev.SetText(i, s.spare)
+	}
+	return err
+}
+
+// push takes text through a lane and keeps the sum of what is held back within its limit.
+func (s *Stream) push(ctx context.Context, l *lane, dst, text []byte, end bool) ([]byte, error) {
+	dst, err := l.way.push(ctx, dst, text, end)
+	if err != nil {
+		return dst, err
+	}
+	l.done = end
+	was := l.held
+	l.held = l.way.held()
+	if s.held += l.held - was; s.held > s.limit.Held {
+		return dst, exchange.Fail(exchange.StageAnswer, wire.FilterFailed, "the answer was stopped: its filters hold back too much text",
+			fmt.Errorf("a stream holds back %d bytes, over the limit of %d", s.held, s.limit.Held))
+	}
+	return dst, nil
+}
+
+// lane finds a piece's lane, or begins it.
+func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
+	for _, l := range s.lanes {
+		if l.name != pc.Lane {
+			continue
+		}
+		if l.way == nil && !l.seen && l.tool != pc.Tool {
+			return l, s.enter(ev, pc, l)
+		}
+		return l, nil
+	}
+	if len(s.lanes) >= s.limit.Lanes {
+		return nil, exchange.Fail(exchange.StageAnswer, wire.FilterFailed, "the answer was stopped: it has too many texts side by side",
+			fmt.Errorf("a stream has more than %d lanes", s.limit.Lanes))
+	}
+	l := &lane{name: pc.Lane}
+	s.lanes = append(s.lanes, l)
+	return l, s.enter(ev, pc, l)
+}
+
+// enter gives a lane its way, once it is known which tool it is for.
+func (s *Stream) enter(ev *wire.Event, pc *wire.Piece, l *lane) error {
+	l.tool, l.way = pc.Tool, s.begin(pc)
+	if l.way == nil {
+		return nil
+	}
+	like, err := ev.Format.Carry(ev, pc.Lane, nil)
+	if err != nil {
+		return exchange.AsError(exchange.StageAnswer, err)
+	}
+	l.like = like
+	return nil
+}
+
+// finish lets go what the lanes of a choice hold back, before the event that ends it.
+func (s *Stream) finish(ctx context.Context, ev *wire.Event, choice int) error {
+	for _, l := range s.lanes {
+		if l.name.Choice == choice {
+			if err := s.rest(ctx, ev, l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flush lets go what all lanes hold back.
+func (s *Stream) flush(ctx context.Context) error {
+	for _, l := range s.lanes {
+		if err := s.rest(ctx, l.like, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest ends a lane and sends what is left of its text in an event of its own.
+func (s *Stream) rest(ctx context.Context, like *wire.Event, l *lane) error {
+	if l.done || l.way == nil {
+		return nil
+	}
+	var err error
+	if s.spare, err = s.push(ctx, l, s.spare[:0], nil, true); err != nil || len(s.spare) == 0 {
+		return err
+	}
+	ev, err := like.Format.Carry(like, l.name, s.spare)
+	if err != nil {
+		return exchange.AsError(exchange.StageAnswer, err)
+	}
+	s.out = append(s.out, ev)
+	return nil
+}
+
+// empty tells whether an event carries no text at all.
+func empty(ev *wire.Event) bool {
+	for i := range ev.Pieces {
+		if len(ev.Pieces[i].Node.Bytes()) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// cascade is a lane's way through the filters, each fed by the one before.
+type cascade struct {
+	feeds []feed
+	spare [2][]byte
+}
+
+func newCascade(runs []*run, arguments bool) *cascade {
+	c := &cascade{feeds: make([]feed, len(runs))}
+	for i, r := range runs {
+		c.feeds[i] = feed{r: r, t: newProgress(OnAnswer, wire.RoleAssistant, arguments, true)}
+	}
+	return c
+}
+
+func (c *cascade) push(ctx context.Context, dst, text []byte, end bool) ([]byte, error) {
+	last := len(c.feeds) - 1
+	for i := range c.feeds[:last] {
+		to := &c.spare[i%2]
+		var err error
+		if *to, err = c.feeds[i].push(ctx, (*to)[:0], text, end); err != nil {
+			return dst, err
+		}
+		text = *to
+	}
+	return c.feeds[last].push(ctx, dst, text, end)
+}
+
+func (c *cascade) held() int {
+	n := 0
+	for i := range c.feeds {
+		n += c.feeds[i].held()
+	}
+	return n
+}
+
+// collector holds a whole stream back, for filters that need the whole answer.
+type collector struct {
+	p      *Pass
+	events []*wire.Event
+	size   int
+}
+
+func (c *collector) event(ctx context.Context, ev *wire.Event) ([]*wire.Event, error) {
+	if ev.Error {
+		return []*wire.Event{ev}, nil
+	}
+	if !ev.Done {
+		for i := range ev.Pieces {
+			c.size += len(ev.Pieces[i].Node.Bytes())
+		}
+		if c.size > maxCollected || len(c.events) >= maxEvents {
+			return nil, exchange.Fail(exchange.StageAnswer, wire.FilterFailed, "the answer was stopped: it is too long for a filter that needs it whole",
+				fmt.Errorf("a stream held back whole is over %d bytes of text or %d events", maxCollected, maxEvents))
+		}
+		c.events = append(c.events, ev)
+		return nil, nil
+	}
+	out, err := c.end(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(out, ev), nil
+}
+
+// end filters what was collected as one answer and splits it into events again.
+func (c *collector) end(ctx context.Context) ([]*wire.Event, error) {
+	if len(c.events) == 0 {
+		return nil, nil
+	}
+	format := c.events[0].Format
+	a, err := format.Join(c.events)
+	if err != nil {
+		return nil, exchange.AsError(exchange.StageAnswer, err)
+	}
+	c.events = nil
+	if err := c.p.Answer(ctx, a); err != nil {
+		return nil, err
+	}
+	out, err := format.Split(a)
+	if err != nil {
+		return nil, exchange.AsError(exchange.StageAnswer, err)
+	}
+	return out, nil
+}

@@ -1,0 +1,289 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/cache"
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// source is an answer to be read: a cache entry, or a flight that may still be under way.
+type source interface {
+	Head(ctx context.Context) (cache.Head, error)
+	Next(ctx context.Context, dst [][]byte) ([][]byte, error)
+	Usage() wire.Usage
+	Close()
+}
+
+// answer finds the answer: in the cache, in a flight under way, or at a model server.
+func (r *run) answer(ctx context.Context) (source, error) {
+	defer r.clock.lap(exchange.StageForward)
+	r.x.Cache = r.cacheable()
+	if r.x.Cache == exchange.CacheBypass {
+		return r.alone(ctx)
+	}
+	key := r.key()
+	if e := r.snap.Cache.Get(key); e != nil && r.allows(e.Model, e.Endpoint) {
+		r.x.Cache = exchange.CacheHit
+		return e.Open(), nil
+	}
+	flight, reader, lead := r.snap.Cache.Join(ctx, key.At(r.snap.Generation))
+	if lead {
+		return r.lead(ctx, key, flight, reader)
+	}
+	head, err := reader.Head(ctx)
+	if err != nil {
+		reader.Close()
+		return nil, exchange.AsError(exchange.StageCache, err)
+	}
+	if !r.allows(head.Model, head.Endpoint) {
+		reader.Close()
+		return r.alone(ctx)
+	}
+	r.x.Cache = exchange.CacheCoalesced
+	return reader, nil
+}
+
+func (r *run) alone(ctx context.Context) (source, error) {
+	flight, reader := r.snap.Cache.Alone(ctx)
+	return r.lead(ctx, cache.Key{}, flight, reader)
+}
+
+// cacheable tells whether the cache may be used: by the decision, and by a caller who asks for a fresh answer
+// (Cache-Control: no-cache or no-store, RFC 9111 5.2.1).
+func (r *run) cacheable() exchange.CacheStatus {
+	if r.x.Decision.Cache.Mode == exchange.CacheOff {
+		return exchange.CacheBypass
+	}
+	for _, v := range r.x.Client.Headers["Cache-Control"] {
+		if v = strings.ToLower(v); strings.Contains(v, "no-cache") || strings.Contains(v, "no-store") {
+			return exchange.CacheBypass
+		}
+	}
+	return exchange.CacheMiss
+}
+
+// key names all that the answer may depend on. It is looked up under the first allowed model.
+func (r *run) key() cache.Key {
+	x := r.x
+	scope := x.Principal.Tenant
+	if x.Decision.Cache.Scope == exchange.ScopePrincipal {
+		scope += "\x00" + x.Principal.ID
+	}
+	r.out = x.Request.Format.Render(r.out[:0], x.Request, wire.Rendering{OmitStream: true})
+	return cache.Parts{
+		Scope: scope, Operation: string(x.Operation), Model: r.snap.Models[x.Decision.Models[0]].Digest,
+		Filters: r.pass.CacheKey(), Body: r.out,
+	}.Key()
+}
+
+// constraint is what an endpoint must meet: the decision's labels, and filters that really ran.
+func (r *run) constraint() upstream.Constraint {
+	return upstream.Constraint{Labels: r.x.Decision.Endpoints, Ran: func(name string) bool {
+		return slices.ContainsFunc(r.x.Filters, func(f exchange.FilterRun) bool { return f.Name == name })
+	}}
+}
+
+// allows tells whether this caller's own decision lets it have an answer that the endpoint made.
+func (r *run) allows(model, endpoint string) bool {
+	m := r.snap.Models[model]
+	return m != nil && r.takes(m) && slices.Contains(r.x.Decision.Models, model) && m.Pool.Allows(endpoint, r.constraint())
+}
+
+// takes tells whether the model may get the request's content.
+func (r *run) takes(m *Model) bool {
+	return m.Opaque || len(r.x.Request.Opaque) == 0 || !r.pass.Required()
+}
+
+// route makes the list of endpoints to try, in order; nothing the decision did not allow is on it.
+func (r *run) route() ([]upstream.Target, error) {
+	pools := make([]*upstream.Pool, 0, 4)
+	for _, name := range r.x.Decision.Models {
+		if m := r.snap.Models[name]; m != nil && r.takes(m) {
+			pools = append(pools, m.Pool)
+		}
+	}
+	targets := upstream.Plan(pools, r.constraint())
+	if len(targets) == 0 {
+		return nil, exchange.Fail(exchange.StageRoute, wire.NoEndpoint, "no endpoint that this request may go to is available", nil)
+	}
+	return targets, nil
+}
+
+// lead makes the flight's answer. A whole answer is made here; a stream is followed by a goroutine of its own, so that
+// the answer comes in at the model server's pace however slow this caller is, and goes on for others when it leaves.
+func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *cache.Reader) (source, error) {
+	r.leave = context.AfterFunc(ctx, reader.Close) // the last reader to leave ends the call
+	targets, err := r.route()
+	if err != nil {
+		f.Finish(err, wire.Usage{}, key, nil)
+		return nil, err
+	}
+	reply, target, err := upstream.Forward(f.Context(), targets, r.call, r.attempted)
+	if err != nil {
+		err = upstreamFault(err)
+		f.Finish(err, wire.Usage{}, key, nil)
+		return nil, err
+	}
+	p := &producer{r: r, flight: f, reply: reply, key: key, head: cache.Head{
+		Model: target.Model, Endpoint: target.Endpoint.Name(), Stream: reply.Events != nil,
+	}}
+	if reply.Events == nil {
+		return reader, p.whole()
+	}
+	r.produced = make(chan struct{})
+	go p.follow(r.produced)
+	return reader, nil
+}
+
+// call makes the request for one endpoint.
+func (r *run) call(dst []byte, t upstream.Target) *upstream.Call {
+	req := r.x.Request
+	return &upstream.Call{
+		Operation: req.Operation, Stream: req.Stream, RequestID: r.x.ID,
+		Body: req.Format.Render(dst, req, wire.Rendering{Model: t.Endpoint.Model(), Usage: req.Stream}),
+	}
+}
+
+func (r *run) attempted(a exchange.Attempt) {
+	r.x.Attempts = append(r.x.Attempts, a)
+	r.p.Metrics.Attempt(a)
+}
+
+// producer turns one upstream reply into the frames of a flight: read, filtered, not yet restored.
+type producer struct {
+	r      *run
+	flight *cache.Flight
+	reply  *upstream.Reply
+	head   cache.Head
+	key    cache.Key
+	usage  wire.Usage
+}
+
+// whole produces a whole answer.
+func (p *producer) whole() error {
+	defer p.reply.Close()
+	frame, err := p.filtered()
+	if err == nil {
+		p.flight.Begin(p.head)
+		err = p.flight.Write(frame)
+	}
+	p.finish(err)
+	if err != nil {
+		return exchange.AsError(exchange.StageAnswer, err)
+	}
+	return nil
+}
+
+func (p *producer) filtered() ([]byte, error) {
+	a, err := p.r.x.Request.Format.Answer(p.reply.Body)
+	if err != nil {
+		return nil, exchange.Fail(exchange.StageAnswer, wire.UpstreamError, "the model server's answer cannot be read", err)
+	}
+	defer a.Doc.Release()
+	p.usage = a.Usage
+	if p.r.pass.NeedsAnswer() {
+		if err := p.r.pass.Answer(p.flight.Context(), a); err != nil {
+			return nil, err
+		}
+	}
+	return a.Doc.Append(nil), nil
+}
+
+// follow produces a stream until its end.
+func (p *producer) follow(done chan<- struct{}) {
+	defer close(done)
+	defer p.reply.Close()
+	defer func() {
+		if defect := recover(); defect != nil {
+			p.r.p.Logger.Error("stream panicked", "id", p.r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
+			p.flight.Finish(exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil), p.usage, p.key, nil)
+		}
+	}()
+	p.flight.Begin(p.head)
+	p.finish(p.events())
+}
+
+func (p *producer) events() error {
+	ctx := p.flight.Context()
+	lanes := p.r.pass.Stream()
+	for {
+		data, err := p.reply.Events.Next()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return p.interrupted(err)
+		}
+		if err != nil {
+			break
+		}
+		ev, err := p.r.x.Request.Format.Event(data)
+		if err != nil {
+			return exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server sent an event that cannot be read", err)
+		}
+		if ev.Error {
+			return exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server reported a failure in the stream", nil)
+		}
+		if ev.Done {
+			break
+		}
+		if ev.Usage != nil {
+			p.usage = *ev.Usage
+		}
+		if err := p.write(lanes.Event(ctx, ev)); err != nil {
+			return err
+		}
+	}
+	return p.write(lanes.End(ctx))
+}
+
+func (p *producer) write(evs []*wire.Event, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, ev := range evs {
+		frame := ev.Doc.Append(nil)
+		ev.Doc.Release()
+		if err := p.flight.Write(frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// interrupted is the fault of a stream that ended before its end.
+func (p *producer) interrupted(err error) error {
+	if cause := context.Cause(p.flight.Context()); cause != nil {
+		return cause
+	}
+	return exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server's stream ended early", err)
+}
+
+// upstreamFault is the fault behind a failed forward.
+func upstreamFault(err error) error {
+	if f := (*upstream.Failure)(nil); errors.As(err, &f) {
+		return &exchange.Error{Stage: exchange.StageForward, Fault: f.Fault(), Cause: err}
+	}
+	return exchange.AsError(exchange.StageForward, err)
+}
+
+// finish ends the flight and stores the answer where the decision says so. An answer of another model than the first
+// allowed one is not stored: it would be found under the first one's name. Nor is one that a filter failed open on.
+func (p *producer) finish(err error) {
+	d := &p.r.x.Decision
+	var entry *cache.Entry
+	if err == nil && d.Cache.Mode == exchange.CacheReadWrite && p.head.Model == d.Models[0] && len(p.r.pass.FailedOpen()) == 0 {
+		entry = &cache.Entry{}
+		if d.Cache.TTL > 0 {
+			entry.Expires = time.Now().Add(d.Cache.TTL)
+		}
+	}
+	p.flight.Finish(err, p.usage, p.key, entry)
+}

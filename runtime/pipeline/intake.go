@@ -1,0 +1,175 @@
+package pipeline
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/policy"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// authenticate comes before the body is read: who is not known costs no more than a look at the headers.
+func (r *run) authenticate(ctx context.Context) error {
+	defer r.clock.lap(exchange.StageAuthenticate)
+	who, err := r.snap.Auth.Authenticate(ctx, r.x.Client.Headers, r.x.Client.IP)
+	if err != nil {
+		return err
+	}
+	r.x.Principal = who
+	r.principal.Store(who)
+	return r.reserve()
+}
+
+// reserve takes a place in the audit queue, so that nothing is forwarded that could not be recorded.
+func (r *run) reserve() error {
+	slot, ok := r.snap.Audit.Reserve()
+	if !ok {
+		return exchange.Fail(exchange.StageAccept, wire.Overloaded, "the audit log cannot take another record now; try again later", nil)
+	}
+	r.slot, r.reserved = slot, true
+	return nil
+}
+
+// parse reads the body through the strict door and finds the model asked for.
+func (r *run) parse() error {
+	defer r.clock.lap(exchange.StageParse)
+	body, err := r.caller.Body(r.snap.Limits.MaxBytes)
+	if err != nil {
+		return exchange.AsError(exchange.StageParse, err)
+	}
+	req, err := r.surface.Parse(body, r.snap.Limits)
+	if err != nil {
+		return exchange.AsError(exchange.StageParse, err)
+	}
+	r.x.Request = req
+	if req.Model != "" && r.snap.Models[req.Model] == nil {
+		return exchange.Fail(exchange.StageParse, wire.UnknownModel, "Unknown model: "+clip(req.Model, 128), nil)
+	}
+	return nil
+}
+
+// clip bounds a caller's own word before it is said back.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n] + "..."
+	}
+	return strings.ToValidUTF8(s, "?")
+}
+
+// admit asks the policy before any filter runs: a denied caller costs no WASM.
+func (r *run) admit(ctx context.Context) error {
+	defer r.clock.lap(exchange.StageAdmit)
+	var err error
+	if r.x.Admission, err = r.snap.Policy.Admit(ctx, r.x, r.x.Start); err != nil {
+		return exchange.AsError(exchange.StageAdmit, err)
+	}
+	if a := &r.x.Admission; !a.Allowed {
+		return denied(exchange.StageAdmit, a.HTTPStatus, a.Message, a.Reasons)
+	}
+	return nil
+}
+
+// denied is a policy's verdict as the caller sees it.
+func denied(stage exchange.Stage, status int, message string, reasons []string) error {
+	if message == "" {
+		message = "the policy denies this request"
+	}
+	return &exchange.Error{Stage: stage, Fault: &wire.Fault{
+		Code: wire.DeniedByPolicy, Status: status, Message: message, Reason: strings.Join(reasons, ","),
+	}}
+}
+
+// filter runs the chain over the request.
+func (r *run) filter(ctx context.Context) error {
+	defer r.clock.lap(exchange.StageFilter)
+	pass, err := r.snap.Chain.Begin(r.x, r.x.Admission.Filters)
+	if err != nil {
+		return exchange.AsError(exchange.StageFilter, err)
+	}
+	r.pass = pass
+	pass.AllowOpaque = r.mayBeOpaque()
+	if err := pass.Request(ctx); err != nil {
+		return exchange.AsError(exchange.StageFilter, err)
+	}
+	return nil
+}
+
+// mayBeOpaque tells whether any model that may still serve takes content that no filter can read. route drops the
+// models that do not.
+func (r *run) mayBeOpaque() bool {
+	if m := r.snap.Models[r.x.Request.Model]; m != nil {
+		return m.Opaque
+	}
+	for _, m := range r.snap.Models {
+		if m.Opaque {
+			return true
+		}
+	}
+	return false
+}
+
+// decide asks the policy about what would really be sent, and which models may serve it.
+func (r *run) decide(ctx context.Context) error {
+	defer r.clock.lap(exchange.StageDecide)
+	d, err := r.snap.Policy.Decide(ctx, r.x, r.snap.facts())
+	if err != nil {
+		return exchange.AsError(exchange.StageDecide, err)
+	}
+	r.x.Decision = d
+	if !d.Allowed {
+		return denied(exchange.StageDecide, d.HTTPStatus, d.Message, d.Reasons)
+	}
+	if len(d.Models) == 0 {
+		if r.x.Request.Model == "" {
+			return exchange.Fail(exchange.StageDecide, wire.NoEndpoint, "the policy picked no model; name one", nil)
+		}
+		r.x.Decision.Models = []string{r.x.Request.Model}
+	}
+	return nil
+}
+
+// facts are the models as policies see them, with live health.
+func (s *Snapshot) facts() policy.Facts {
+	models := make([]policy.ModelFacts, len(s.Names))
+	for i, name := range s.Names {
+		m := s.Models[name]
+		models[i] = m.Facts
+		models[i].Health, models[i].LatencyBucket = string(m.Pool.Health()), string(m.Pool.Latency())
+	}
+	return policy.Facts{Models: models}
+}
+
+// Models lists the models the caller may use: those for which the policy allows the operation wire.ListModels.
+func (p *Pipeline) Models(ctx context.Context, c Caller) ([]string, error) {
+	snap := p.acquire()
+	if snap == nil {
+		return nil, errNotReady
+	}
+	defer snap.release()
+	client := c.Client()
+	who, err := snap.Auth.Authenticate(ctx, client.Headers, client.IP)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, name := range snap.Names {
+		x := &exchange.Exchange{
+			Start: time.Now(), Generation: snap.Generation, Operation: wire.ListModels, Client: client, Principal: who,
+			Request: &wire.Request{Operation: wire.ListModels, Model: name},
+		}
+		if snap.mayUse(ctx, x) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func (s *Snapshot) mayUse(ctx context.Context, x *exchange.Exchange) bool {
+	if a, err := s.Policy.Admit(ctx, x, x.Start); err != nil || !a.Allowed {
+		return false
+	}
+	d, err := s.Policy.Decide(ctx, x, s.facts())
+	return err == nil && d.Allowed
+}

@@ -1,0 +1,157 @@
+// Package pipeline takes one request the whole way, in one straight line:
+//
+//	                    ┌───────────────────── one Snapshot ─────────────────────┐
+//	caller ─► authenticate ─► parse ─► admit ─► filter ─► decide ─► cache ─► route ─► forward ─► model endpoint
+//	             401           400     Rego     WASM      Rego    hit│        │ retry, failover      │
+//	caller ◄─ reply ◄─ restore ◄─────────────── fill cache ◄─ filter (as it streams) ◄───────────────┘
+//	              └── audit: one Record for every Exchange ──┘
+//
+// flow, below, reads like the picture. Every stage is a method of run in the file named after it: intake.go
+// (authenticate to decide), answer.go (cache to fill), reply.go (restore and reply), record.go (audit, metrics, log).
+//
+// The data plane only reads the Snapshot; Install swaps it (snapshot.go). What survives a swap is in Pipeline itself.
+// The guarantees: a denied exchange never reaches a model server, nothing fails open, one audit record is written for
+// each exchange however it ends, and a caller who goes away ends the upstream call.
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sluicegate/sluice/runtime/audit"
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/filter"
+	"github.com/sluicegate/sluice/runtime/metrics"
+)
+
+// Options are the parts that live longer than any Snapshot. Metrics and Logger are required.
+type Options struct {
+	Metrics *metrics.Metrics
+	Logger  *slog.Logger
+	Access  bool // log a line for each exchange
+}
+
+// Pipeline is safe for concurrent use. It serves nothing before the first Install.
+type Pipeline struct {
+	Options
+	current atomic.Pointer[Snapshot]
+	running running
+}
+
+// New makes a Pipeline.
+func New(o Options) *Pipeline {
+	return &Pipeline{Options: o, running: running{runs: map[*run]context.CancelCauseFunc{}}}
+}
+
+// Caller is the other end of an exchange: the request is read from it, the answer written to it. All methods are called
+// from the goroutine that called Serve.
+type Caller interface {
+	// Client tells who calls, from where and with which headers.
+	Client() exchange.Client
+	// Body reads the request's body, at most limit bytes. Errors are *wire.Fault. The bytes are valid until Serve returns.
+	Body(limit int) ([]byte, error)
+	// Reply sends a whole answer.
+	Reply(status int, headers []Header, body []byte) error
+	// Begin sends the head of a stream.
+	Begin(headers []Header) error
+	// Send sends a piece of the stream at once.
+	Send(p []byte) error
+}
+
+// Header is one header of an answer.
+type Header struct{ Name, Value string }
+
+// run is one exchange under way.
+type run struct {
+	p         *Pipeline
+	snap      *Snapshot
+	x         *exchange.Exchange
+	surface   exchange.Surface
+	caller    Caller
+	pass      *filter.Pass
+	slot      audit.Slot
+	reserved  bool
+	begun     bool          // bytes of an answer were sent
+	produced  chan struct{} // closed when the goroutine that follows an upstream stream has ended; nil if there is none
+	leave     func() bool   // stops watching for the caller's going away; nil before there is an upstream call
+	principal atomic.Pointer[exchange.Principal]
+	clock     clock
+	out       []byte // the reply under construction
+}
+
+// Serve takes one request from its head to the last byte of its answer. It returns when the exchange has ended and its
+// record is on its way.
+func (p *Pipeline) Serve(ctx context.Context, s exchange.Surface, c Caller) {
+	snap := p.acquire()
+	if snap == nil {
+		notReady(s, c)
+		return
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	r := p.begin(snap, s, c)
+	p.running.add(r, cancel)
+	defer func() {
+		defect := recover()
+		if defect != nil {
+			p.Logger.Error("exchange panicked", "id", r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
+			r.fail(ctx, exchange.Fail(exchange.StageReply, "internal", "internal error", nil))
+		}
+		cancel(nil)
+		p.running.remove(r)
+		r.finish()
+		snap.release()
+	}()
+	if err := r.flow(ctx); err != nil {
+		r.fail(ctx, err)
+	}
+}
+
+// flow is the way of a request.
+func (r *run) flow(ctx context.Context) error {
+	if err := r.authenticate(ctx); err != nil {
+		return err
+	}
+	if err := r.parse(); err != nil {
+		return err
+	}
+	if err := r.admit(ctx); err != nil {
+		return err
+	}
+	if err := r.filter(ctx); err != nil {
+		return err
+	}
+	if err := r.decide(ctx); err != nil {
+		return err
+	}
+	source, err := r.answer(ctx) // cache, else route, forward, filter and fill
+	if err != nil {
+		return err
+	}
+	return r.reply(ctx, source) // restore and reply
+}
+
+func (p *Pipeline) begin(snap *Snapshot, s exchange.Surface, c Caller) *run {
+	now := time.Now()
+	r := &run{p: p, snap: snap, surface: s, caller: c}
+	r.clock.start(now)
+	r.x = &exchange.Exchange{
+		ID: uuid.NewString(), Start: now, Generation: snap.Generation, Operation: s.Operation(), Client: c.Client(),
+	}
+	return r
+}
+
+// Drain waits for the running exchanges; when ctx ends, those that are left are ended.
+func (p *Pipeline) Drain(ctx context.Context) { p.running.drain(ctx) }
+
+// Running is the number of exchanges under way.
+func (p *Pipeline) Running() int { return p.running.len() }
+
+// Expire ends exchanges on generations retired longer than maxAge and returns the number of retired generations that
+// still have exchanges.
+func (p *Pipeline) Expire(maxAge time.Duration) int { return p.running.expire(maxAge) }

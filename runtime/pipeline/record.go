@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/audit"
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/filter"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+var errNotReady = exchange.Fail(exchange.StageAccept, wire.Overloaded, "the gateway is starting; try again", nil)
+
+// notReady answers before the first generation.
+func notReady(s exchange.Surface, c Caller) {
+	_ = c.Reply(errNotReady.Fault.HTTPStatus(), []Header{{"Retry-After", "1"}}, s.Error(nil, errNotReady.Fault))
+}
+
+// ended sets how the exchange ended, once: the first word is the true one.
+func (r *run) ended(o exchange.Outcome) {
+	if r.x.Outcome.Kind == "" {
+		r.x.Outcome = o
+	}
+}
+
+// finish runs once for every exchange, whatever happened: it waits for the goroutine that followed the upstream's
+// stream, writes the record, counts, logs, and gives back what the exchange held.
+func (r *run) finish() {
+	if r.leave != nil {
+		r.leave()
+	}
+	if r.produced != nil {
+		<-r.produced
+	}
+	x := r.x
+	r.ended(exchange.Outcome{Kind: exchange.Failed, Code: wire.Internal, Status: 500})
+	if m := r.snap.Models[x.Model]; m != nil && (x.Cache == exchange.CacheMiss || x.Cache == exchange.CacheBypass) {
+		x.Cost = m.cost(x.Usage.Input, x.Usage.Output)
+	}
+	end := time.Now()
+	r.record(end)
+	r.p.Metrics.Observe(x, end)
+	r.log(end)
+	if r.pass != nil {
+		r.pass.Close()
+	}
+	if x.Request != nil {
+		x.Request.Doc.Release()
+	}
+}
+
+// record hands the audit record over: to the place reserved, or, for a caller who is not known, beside it.
+func (r *run) record(end time.Time) {
+	x := r.x
+	rec := audit.Record{
+		ID: x.ID, Kind: "exchange", Start: x.Start, End: end, Principal: x.Principal, ClientIP: x.Client.IP,
+		Operation: x.Operation, Model: x.Model, Endpoint: x.Endpoint, DecisionID: x.Decision.ID, Policy: r.snap.Policy.Revision(),
+		Reasons: x.Decision.Reasons, Filters: x.Filters, Generation: x.Generation, Attempts: x.Attempts, Usage: x.Usage,
+		Cost: x.Cost, Cache: x.Cache, Outcome: x.Outcome, Notes: x.Decision.Annotations,
+	}
+	if len(rec.Reasons) == 0 {
+		rec.Reasons = x.Admission.Reasons
+	}
+	if x.Request != nil {
+		rec.Stream = x.Request.Stream
+		rec.ModelAsked = clip(x.Request.Model, 128)
+	}
+	if r.pass != nil {
+		rec.Redacted, rec.RedactedIn = r.pass.Redactions(filter.OnRequest), r.pass.Redactions(filter.OnAnswer)
+		r.p.Metrics.Redacted("request", rec.Redacted)
+		r.p.Metrics.Redacted("answer", rec.RedactedIn)
+	}
+	if !r.reserved {
+		r.snap.Audit.Stray(&rec)
+		return
+	}
+	r.slot.Commit(&rec)
+}
+
+// log writes the access line.
+func (r *run) log(end time.Time) {
+	if !r.p.Access || !r.p.Logger.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	x := r.x
+	tenant := ""
+	if x.Principal != nil {
+		tenant = x.Principal.Tenant
+	}
+	r.p.Logger.LogAttrs(context.Background(), slog.LevelInfo, "exchange",
+		slog.String("id", x.ID), slog.String("operation", string(x.Operation)), slog.String("tenant", tenant),
+		slog.String("model", x.Model), slog.String("endpoint", x.Endpoint), slog.String("cache", string(x.Cache)),
+		slog.String("outcome", string(x.Outcome.Kind)), slog.String("code", string(x.Outcome.Code)),
+		slog.Int("status", x.Outcome.Status), slog.Duration("took", end.Sub(x.Start)))
+}
+
+// fault logs a breakage with its cause. A verdict is in the access line and the record already.
+func (p *Pipeline) logFault(x *exchange.Exchange, e *exchange.Error) {
+	if e.Fault.HTTPStatus() < 500 && !errors.Is(e.Cause, errRevoked) {
+		return
+	}
+	cause := ""
+	if e.Cause != nil {
+		cause = e.Cause.Error()
+	}
+	p.Logger.Warn("exchange failed", "id", x.ID, "stage", string(e.Stage), "code", string(e.Fault.Code), "cause", cause)
+}

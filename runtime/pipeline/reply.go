@@ -1,0 +1,251 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/cache"
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// reply restores the caller's own values and writes the answer in the caller's shape.
+func (r *run) reply(ctx context.Context, src source) error {
+	defer src.Close()
+	defer r.clock.lap(exchange.StageReply)
+	head, err := src.Head(ctx)
+	if err != nil {
+		return exchange.AsError(exchange.StageForward, err)
+	}
+	r.x.Model, r.x.Endpoint = head.Model, head.Endpoint
+	if r.x.Request.Stream {
+		return r.stream(ctx, src, head)
+	}
+	return r.whole(ctx, src, head)
+}
+
+// whole sends a whole answer.
+func (r *run) whole(ctx context.Context, src source, head cache.Head) error {
+	frames, err := readAll(ctx, src)
+	if err != nil {
+		return exchange.AsError(exchange.StageForward, err)
+	}
+	a, err := r.join(frames, head.Stream)
+	if err != nil {
+		return exchange.AsError(exchange.StageReply, err)
+	}
+	defer a.Doc.Release()
+	r.x.Usage = src.Usage()
+	r.x.FirstByte = time.Now()
+	if r.pass.NeedsRestore() {
+		r.pass.RestoreAnswer(a, r.x.Decision.Restore)
+	}
+	r.out = r.surface.Answer(r.out[:0], r.x, a)
+	r.begun = true
+	if err := r.caller.Reply(200, r.headers(), r.out); err != nil {
+		return r.gone(ctx, err)
+	}
+	r.ended(exchange.Outcome{Kind: exchange.Complete, Status: 200})
+	return nil
+}
+
+func readAll(ctx context.Context, src source) (frames [][]byte, err error) {
+	for {
+		frames, err = src.Next(ctx, frames)
+		if errors.Is(err, io.EOF) {
+			return frames, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// join makes a whole answer of frames.
+func (r *run) join(frames [][]byte, stream bool) (*wire.Answer, error) {
+	format := r.x.Request.Format
+	if !stream {
+		return format.Answer(frames[0])
+	}
+	evs := make([]*wire.Event, 0, len(frames))
+	for _, f := range frames {
+		ev, err := format.Event(f)
+		if err != nil {
+			return nil, err
+		}
+		evs = append(evs, ev)
+	}
+	return format.Join(evs)
+}
+
+// editor is a stage of a stream: it takes an event and gives those that may go on.
+type editor interface {
+	Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, error)
+	End(ctx context.Context) ([]*wire.Event, error)
+}
+
+// stream sends a streamed answer, each event as soon as it is there.
+func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
+	var restore editor
+	if r.pass.NeedsRestore() {
+		restore = r.pass.RestoreStream(r.x.Decision.Restore)
+	}
+	var frames [][]byte
+	for {
+		var err error
+		frames, err = src.Next(ctx, frames[:0])
+		if errors.Is(err, io.EOF) {
+			return r.endStream(ctx, src, restore)
+		}
+		if err != nil {
+			return exchange.AsError(exchange.StageForward, err)
+		}
+		r.out = r.out[:0]
+		for _, f := range frames {
+			if err := r.frame(ctx, f, head.Stream, restore); err != nil {
+				return err
+			}
+		}
+		if err := r.send(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// frame adds what one frame gives to r.out.
+func (r *run) frame(ctx context.Context, frame []byte, stream bool, restore editor) error {
+	evs, err := r.events(frame, stream)
+	if err != nil {
+		return exchange.AsError(exchange.StageReply, err)
+	}
+	for _, ev := range evs {
+		if ev.UsageEnd && !r.x.Request.Usage {
+			ev.Doc.Release() // it was asked for by the gateway, not by this caller
+			continue
+		}
+		out := []*wire.Event{ev}
+		if restore != nil {
+			if out, err = restore.Event(ctx, ev); err != nil {
+				return exchange.AsError(exchange.StageReply, err)
+			}
+		}
+		r.add(out)
+	}
+	return nil
+}
+
+func (r *run) add(evs []*wire.Event) {
+	for _, ev := range evs {
+		r.out = r.surface.Event(r.out, r.x, ev)
+		ev.Doc.Release()
+	}
+}
+
+// events reads a frame: one event, or a whole answer that is split into events.
+func (r *run) events(frame []byte, stream bool) ([]*wire.Event, error) {
+	format := r.x.Request.Format
+	if stream {
+		ev, err := format.Event(frame)
+		return []*wire.Event{ev}, err
+	}
+	a, err := format.Answer(frame)
+	if err != nil {
+		return nil, err
+	}
+	return format.Split(a)
+}
+
+func (r *run) endStream(ctx context.Context, src source, restore editor) error {
+	r.out = r.out[:0]
+	if restore != nil {
+		evs, err := restore.End(ctx)
+		if err != nil {
+			return exchange.AsError(exchange.StageReply, err)
+		}
+		r.add(evs)
+	}
+	r.x.Usage = src.Usage()
+	r.out = r.surface.End(r.out)
+	if err := r.send(ctx); err != nil {
+		return err
+	}
+	r.ended(exchange.Outcome{Kind: exchange.Complete, Status: 200})
+	return nil
+}
+
+// send writes r.out, the head of the answer first.
+func (r *run) send(ctx context.Context) error {
+	if len(r.out) == 0 {
+		return nil
+	}
+	if !r.begun {
+		r.begun = true
+		r.x.FirstByte = time.Now()
+		if err := r.caller.Begin(r.headers()); err != nil {
+			return r.gone(ctx, err)
+		}
+	}
+	if err := r.caller.Send(r.out); err != nil {
+		return r.gone(ctx, err)
+	}
+	return nil
+}
+
+// gone is the error of a caller who cannot be written to.
+func (r *run) gone(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return exchange.Fail(exchange.StageReply, wire.ClientClosed, "the caller went away", err)
+}
+
+// fail answers with an error: as a whole answer, or, when the answer has begun, as its last event.
+func (r *run) fail(ctx context.Context, err error) {
+	e := r.explain(ctx, err)
+	r.p.logFault(r.x, e)
+	status := e.Fault.HTTPStatus()
+	r.ended(exchange.Outcome{Kind: kindOf(e, r.begun), Code: e.Fault.Code, Status: status})
+	if e.Fault.Code == wire.ClientClosed {
+		return
+	}
+	if !r.begun {
+		r.begun = true
+		r.out = r.surface.Error(r.out[:0], e.Fault)
+		_ = r.caller.Reply(status, r.faultHeaders(e.Fault), r.out) // the caller may be gone; the record says what happened
+		return
+	}
+	if r.x.Request != nil && r.x.Request.Stream {
+		_ = r.caller.Send(r.surface.ErrorEvent(r.out[:0], e.Fault))
+	}
+}
+
+// explain finds the fault behind an error. When the exchange's own context has ended, that is the reason for whatever
+// failed since.
+func (r *run) explain(ctx context.Context, err error) *exchange.Error {
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+		return exchange.AsError(exchange.StageReply, err)
+	case errors.Is(cause, errRevoked):
+		return exchange.Fail(exchange.StageAuthenticate, wire.Unauthenticated, "the credential was removed", cause)
+	case errors.Is(cause, errTooOld), errors.Is(cause, errDrained):
+		return exchange.Fail(exchange.StageReply, wire.Overloaded, "the gateway ended this exchange; try again", cause)
+	default:
+		return exchange.Fail(exchange.StageReply, wire.ClientClosed, "the caller went away", cause)
+	}
+}
+
+// kindOf is the kind of outcome a fault makes.
+func kindOf(e *exchange.Error, begun bool) exchange.Kind {
+	switch {
+	case e.Fault.Code == wire.ClientClosed, errors.Is(e.Cause, errRevoked):
+		return exchange.Cancelled
+	case begun:
+		return exchange.Truncated
+	case e.Fault.HTTPStatus() < 500:
+		return exchange.Rejected
+	default:
+		return exchange.Failed
+	}
+}

@@ -1,0 +1,96 @@
+package pipeline
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/audit"
+	"github.com/sluicegate/sluice/runtime/auth"
+	"github.com/sluicegate/sluice/runtime/cache"
+	"github.com/sluicegate/sluice/runtime/filter"
+	"github.com/sluicegate/sluice/runtime/policy"
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/upstream"
+)
+
+// Snapshot is one generation of everything a request reads. It is immutable once installed: a request loads it once and
+// keeps it to the end of its stream.
+type Snapshot struct {
+	Generation uint64
+	Auth       *auth.Authenticator
+	Cache      *cache.Cache // usually shared with the generations before and after, as is Audit
+	Audit      *audit.Log
+	Chain      *filter.Chain
+	Policy     *policy.Policy
+	Models     map[string]*Model
+	Names      []string // of the models, in the config's order
+	Limits     strictjson.Limits
+	Created    time.Time
+	Close      func() // called once, when retired and the last exchange on it has ended; may be nil
+
+	refs atomic.Int64 // exchanges on it, plus one while it is the current one
+}
+
+// Model is one model callers may ask for.
+type Model struct {
+	Name   string
+	Pool   *upstream.Pool
+	Digest string // of the model's definition; part of the cache's key
+	Opaque bool   // content that no filter can read may pass
+	Facts  policy.ModelFacts
+	Input  float64 // USD per million usage tokens
+	Output float64
+}
+
+// cost is the price of usage in USD.
+func (m *Model) cost(input, output int64) float64 {
+	return (m.Input*float64(input) + m.Output*float64(output)) / 1e6
+}
+
+// acquire takes a reference unless the Snapshot is already closing.
+func (s *Snapshot) acquire() bool {
+	for {
+		n := s.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if s.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (s *Snapshot) release() {
+	if s.refs.Add(-1) == 0 && s.Close != nil {
+		s.Close()
+	}
+}
+
+// Install makes s the current generation and retires the one before it, which closes when its last exchange has ended.
+// It is the one swap: a request sees the old generation whole or the new one whole. Exchanges whose credential the new
+// generation no longer accepts are ended.
+func (p *Pipeline) Install(s *Snapshot) {
+	s.refs.Store(1)
+	old := p.current.Swap(s)
+	p.running.revoke(s)
+	if old != nil {
+		p.running.retire(old)
+		old.release()
+	}
+}
+
+// Current is the generation that new requests get, nil before the first Install. It is for looking at, not for keeping.
+func (p *Pipeline) Current() *Snapshot { return p.current.Load() }
+
+// acquire takes a reference to the current generation.
+func (p *Pipeline) acquire() *Snapshot {
+	for {
+		s := p.current.Load()
+		if s == nil {
+			return nil
+		}
+		if s.acquire() {
+			return s
+		}
+	}
+}

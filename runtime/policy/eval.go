@@ -1,0 +1,136 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// entry is one entry point: a rule, what it reads, and what it answered before.
+type entry[T any] struct {
+	rule    string
+	stage   exchange.Stage
+	query   rego.PreparedEvalQuery
+	plan    *node
+	models  *node // plan's node of input.models; nil when they are not read
+	reads   reads
+	timeout time.Duration
+	memo    *memo[T] // nil when answers are not memoised
+	result  func(ast.Value) (T, error)
+	cell    modelsCell
+	views   sync.Pool
+}
+
+// errUndefined says that the rule has no value for this input.
+var errUndefined = errors.New("undefined")
+
+// ask answers from the memo or by evaluation.
+func (e *entry[T]) ask(ctx context.Context, x *exchange.Exchange, f Facts) (T, error) {
+	v, _ := e.views.Get().(*view)
+	if v == nil {
+		v = &view{}
+	}
+	defer e.views.Put(v)
+	defer v.clear()
+	v.set(x, f.Now)
+	var models modelsValue
+	if e.models != nil {
+		models = *e.cell.get(f.Models, e.models)
+	}
+	if e.memo == nil {
+		return e.evaluate(ctx, v.build(e.plan, models.term).Value)
+	}
+	v.key = v.appendPlan(v.key[:0], e.plan, models.key)
+	key := memoKey(sha256.Sum256(v.key))
+	if t, ok := e.memo.get(key); ok {
+		return t, nil
+	}
+	t, err := e.evaluate(ctx, v.build(e.plan, models.term).Value)
+	if err == nil {
+		e.memo.put(key, t)
+	}
+	return t, err
+}
+
+// evaluate asks the policy itself.
+func (e *entry[T]) evaluate(ctx context.Context, input ast.Value) (t T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: the evaluation panicked (%T)", e.rule, r)
+		}
+	}()
+	cancel := topdown.NewCancel()
+	timer := time.AfterFunc(e.timeout, cancel.Cancel)
+	defer timer.Stop()
+	defer context.AfterFunc(ctx, cancel.Cancel)()
+	rs, err := e.query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp()))
+	if err != nil {
+		return t, e.explain(ctx, err)
+	}
+	if len(rs) == 0 {
+		return t, errUndefined
+	}
+	value, ok := rs[0].Expressions[0].Value.(ast.Value)
+	if !ok {
+		return t, fmt.Errorf("%s: the evaluation gave no value", e.rule)
+	}
+	if t, err = e.result(value); err != nil {
+		return t, fmt.Errorf("%s%w", e.rule, err)
+	}
+	return t, nil
+}
+
+// explain makes an error of the evaluator fit for a log: where and why, without the values that were at hand.
+func (e *entry[T]) explain(ctx context.Context, err error) error {
+	var t *topdown.Error
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case topdown.IsCancel(err):
+		return fmt.Errorf("%s: not decided within %v", e.rule, e.timeout)
+	case !errors.As(err, &t):
+		return fmt.Errorf("%s: the evaluation failed (%T)", e.rule, err)
+	}
+	where := ""
+	if t.Location != nil {
+		where = fmt.Sprintf("%s:%d:%d: ", t.Location.File, t.Location.Row, t.Location.Col)
+	}
+	message := t.Message
+	if t.Code != topdown.ConflictErr {
+		// A built-in's own words may quote its operands. Its name stands in front.
+		message, _, _ = strings.Cut(message, ":")
+	}
+	return fmt.Errorf("%s: %s%s: %s", e.rule, where, t.Code, message)
+}
+
+// fail makes the exchange's error of an evaluation's.
+func (e *entry[T]) fail(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return exchange.Fail(e.stage, wire.ClientClosed, "the caller went away", err)
+	}
+	if errors.Is(err, errUndefined) {
+		err = fmt.Errorf("%s: undefined for this input; give it a default", e.rule)
+	}
+	return exchange.Fail(e.stage, wire.PolicyFailed, "the policy gave no valid decision", err)
+}
+
+// describe tells what the entry point reads and how its memo does.
+func (e *entry[T]) describe() Entry {
+	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), NotMemoised: e.reads.blockers}
+	if e.memo != nil {
+		d.Hits, d.Misses = e.memo.hits.Load(), e.memo.misses.Load()
+	}
+	return d
+}

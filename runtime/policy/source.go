@@ -1,0 +1,144 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Bounds of what is read as a policy.
+const (
+	maxFile   = 16 << 20 // bytes
+	maxSource = 64 << 20 // bytes, all files together
+	maxFiles  = 10_000
+	maxFolder = 16 // levels
+)
+
+// Source is the text of a policy: its Rego modules, tests among them, and its data.
+type Source struct {
+	name  string // shown before the paths of its files
+	files []file // by path
+}
+
+type file struct {
+	path string // slash-separated, within the source
+	body []byte
+}
+
+// ReadDir reads the policy in a directory.
+//
+// It takes *.rego as modules and *.json, *.yaml and *.yml as data: a file's document stands where its folder says, so
+// tenants/data.json is data.tenants. Names that begin with a dot are passed over, but .manifest may give a revision;
+// so is the folder schemas. Symbolic links are followed.
+func ReadDir(dir string) (Source, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return Source{}, fmt.Errorf("reading the policy: %w", err)
+	}
+	if !info.IsDir() {
+		return Source{}, fmt.Errorf("reading the policy: %s is not a directory; give the folder that holds the .rego files", dir)
+	}
+	return ReadFS(os.DirFS(dir), filepath.ToSlash(filepath.Clean(dir)))
+}
+
+// ReadFS reads the policy in a file system, such as the one embedded in the binary. The name is shown before the paths
+// of its files.
+func ReadFS(fsys fs.FS, name string) (Source, error) {
+	r := reader{fsys: fsys}
+	if err := r.folder(".", 0); err != nil {
+		return Source{}, fmt.Errorf("reading the policy %s: %w", name, err)
+	}
+	if len(r.files) == 0 {
+		return Source{}, fmt.Errorf("reading the policy %s: no .rego file in it", name)
+	}
+	slices.SortFunc(r.files, func(a, b file) int { return strings.Compare(a.path, b.path) })
+	return Source{name: name, files: r.files}, nil
+}
+
+// reader collects files within the bounds.
+type reader struct {
+	fsys  fs.FS
+	files []file
+	size  int64
+}
+
+func (r *reader) folder(dir string, depth int) error {
+	if depth > maxFolder {
+		return fmt.Errorf("%s: folders are nested over %d deep; is a link circular?", dir, maxFolder)
+	}
+	entries, err := fs.ReadDir(r.fsys, dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if strings.HasPrefix(e.Name(), ".") && e.Name() != ".manifest" || name == "schemas" {
+			continue
+		}
+		info, err := fs.Stat(r.fsys, name) // follows links, which Kubernetes makes of mounted files
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			err = r.folder(name, depth+1)
+		} else if wanted(name) {
+			err = r.file(name, info.Size())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func wanted(name string) bool {
+	return isModule(name) || isData(name) || name == ".manifest"
+}
+
+func isModule(name string) bool { return path.Ext(name) == ".rego" }
+func isTest(name string) bool   { return strings.HasSuffix(name, "_test.rego") }
+func isData(name string) bool {
+	return slices.Contains([]string{".json", ".yaml", ".yml"}, path.Ext(name))
+}
+
+func (r *reader) file(name string, size int64) error {
+	if r.size += size; size > maxFile || r.size > maxSource || len(r.files) >= maxFiles {
+		return fmt.Errorf("%s: too large: at most %d MiB a file, %d MiB and %d files in all", name, maxFile>>20, maxSource>>20, maxFiles)
+	}
+	body, err := fs.ReadFile(r.fsys, name)
+	if err != nil {
+		return err
+	}
+	r.files = append(r.files, file{name, body})
+	return nil
+}
+
+// Revision names the text: the manifest's revision, else the first 12 hex digits of a SHA-256 over paths and contents.
+func (s Source) Revision() string {
+	sum := sha256.New()
+	for _, f := range s.files {
+		if f.path == ".manifest" {
+			var m struct{ Revision string }
+			if json.Unmarshal(f.body, &m) == nil && m.Revision != "" {
+				return m.Revision
+			}
+		}
+		// Lengths first, so that no two sets of files run together to the same bytes.
+		fmt.Fprintf(sum, "%d %s %d ", len(f.path), f.path, len(f.body))
+		sum.Write(f.body)
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:12]
+}
+
+// shown is a file's path as faults name it.
+func (s Source) shown(name string) string { return path.Join(s.name, name) }
+
+var errNoSource = errors.New("the source is empty: make one with ReadDir or ReadFS")

@@ -1,0 +1,224 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/sluicegate/sluice/runtime/sse"
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// openAI speaks the OpenAI API as OpenAI, vLLM, NIM, Ollama, llama.cpp and others serve it.
+type openAI struct {
+	transport  *upstream.Transport
+	credential func() (string, error)
+	maxEvent   int
+}
+
+// defaultMaxEvent bounds one event: a delta has some hundred bytes, one with a whole answer's logprobs some 100 KB.
+const defaultMaxEvent = 1 << 20
+
+func newOpenAI(o Options) (upstream.Caller, error) {
+	t := upstream.TransportOptions{URL: o.URL, RootCAs: o.RootCAs, Timeouts: o.Timeouts, MaxAnswer: o.MaxAnswer}
+	if o.Registry == nil {
+		o.Registry = new(upstream.Registry)
+	}
+	transport, err := o.Registry.Transport(t)
+	if err != nil {
+		return nil, err
+	}
+	if o.MaxEvent == 0 {
+		o.MaxEvent = defaultMaxEvent
+	}
+	return &openAI{transport: transport, credential: o.Credential, maxEvent: o.MaxEvent}, nil
+}
+
+// Close gives up the connections.
+func (d *openAI) Close() error { return d.transport.Close() }
+
+// openAIPath is an operation's path under the base URL; "" where the API has none. /inference is a chat upstream.
+func openAIPath(op wire.Operation) string {
+	switch op {
+	case wire.ChatCompletions, wire.Inference:
+		return "/chat/completions"
+	case wire.Completions:
+		return "/completions"
+	case wire.Embeddings:
+		return "/embeddings"
+	default:
+		return ""
+	}
+}
+
+// Call sends one request.
+func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
+	path := openAIPath(c.Operation)
+	if path == "" {
+		return nil, unsupported(c.Operation)
+	}
+	req := upstream.Request{Path: path, Body: c.Body, Stream: c.Stream, RequestID: c.RequestID, Header: c.Header}
+	if d.credential != nil {
+		secret, err := d.credential()
+		if err != nil {
+			f := upstream.Broken("the endpoint's credential cannot be read: %w", err)
+			f.BodySent = false
+			return nil, f
+		}
+		req.Bearer = secret
+	}
+	resp, err := d.transport.Do(ctx, &req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.Status < 200 || resp.Status > 299 {
+		f, text := resp.Fail()
+		f.Param = errorParam(text)
+		return nil, f
+	}
+	if c.Stream {
+		return d.stream(resp)
+	}
+	return whole(resp)
+}
+
+// unsupported is the failure of an operation that a dialect does not have.
+func unsupported(op wire.Operation) error {
+	f := upstream.Broken("the endpoint's provider has no operation %s", op)
+	f.BodySent = false
+	return f
+}
+
+// whole reads an answer that is not streamed. A 2xx that holds no JSON object, such as a login page, or that holds an
+// error, is a failure.
+func whole(resp *upstream.Response) (*upstream.Reply, error) {
+	defer resp.Close()
+	if isHTML(resp.Header.ContentType) {
+		return nil, notJSON(resp.Status)
+	}
+	body, err := resp.ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	if text := bytes.TrimLeft(body, " \t\r\n"); len(text) == 0 || text[0] != '{' {
+		return nil, notJSON(resp.Status)
+	}
+	if holdsError(body) {
+		return nil, reported(resp.Status)
+	}
+	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Body: body}, nil
+}
+
+func isHTML(mediaType string) bool {
+	return mediaType == "text/html" || mediaType == "application/xhtml+xml"
+}
+
+func notJSON(status int) error {
+	f := upstream.Broken("the answer is not JSON: is the url the model server's, and is the credential valid?")
+	f.Status = status
+	return f
+}
+
+// reported is the failure of a model server that answers 200 and then says that it failed.
+func reported(status int) error {
+	f := upstream.Broken("the answer reports an error under status %d", status)
+	f.Status, f.Retry = status, upstream.RetryAnywhere
+	return f
+}
+
+// stream begins a streamed answer.
+func (d *openAI) stream(resp *upstream.Response) (*upstream.Reply, error) {
+	if resp.Header.ContentType != "text/event-stream" {
+		_ = resp.Close()
+		f := upstream.Broken("the answer is not an event stream although one was asked for")
+		f.Status = resp.Status
+		return nil, f
+	}
+	events := &openAIEvents{resp: resp, reader: sse.NewReader(resp, d.maxEvent)}
+	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: events}, nil
+}
+
+// openAIEvents reads a stream that ends with the event [DONE]. One that ends without was cut, whatever its framing says:
+// a server that is stopped may close its answers in good order.
+type openAIEvents struct {
+	resp   *upstream.Response
+	reader *sse.Reader
+	begun  bool
+	done   bool
+	err    error
+	closed bool
+}
+
+var doneData = []byte("[DONE]")
+
+// Next gives an event's data, [DONE] included.
+func (e *openAIEvents) Next() ([]byte, error) {
+	if e.done {
+		return nil, io.EOF
+	}
+	if e.err != nil {
+		return nil, e.err
+	}
+	ev, err := e.reader.Next()
+	if err != nil {
+		e.err = e.fail(err)
+		return nil, e.err
+	}
+	if !e.begun {
+		e.begun = true
+		e.resp.Begun()
+		if holdsError(ev.Data) {
+			e.err = reported(e.resp.Status)
+			return nil, e.err
+		}
+	}
+	e.done = bytes.Equal(bytes.TrimSpace(ev.Data), doneData)
+	return ev.Data, nil
+}
+
+func (e *openAIEvents) fail(err error) error {
+	var f *upstream.Failure
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return upstream.Interrupted(io.ErrUnexpectedEOF)
+	default:
+		return upstream.Broken("the event stream cannot be read: %w", err)
+	}
+}
+
+// Close ends the stream; after [DONE] its connection is kept.
+func (e *openAIEvents) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	if e.done {
+		e.resp.Drain()
+	}
+	return e.resp.Close()
+}
+
+// holdsError tells whether an answer or event is an error object, {"error": {...}} or {"object": "error"}, in place of
+// what was asked for. Only one that says so early and has none of an answer's members is worth reading for it.
+func holdsError(body []byte) bool {
+	front := body[:min(len(body), 256)]
+	if !bytes.Contains(front, []byte(`"error"`)) || bytes.Contains(front, []byte(`"choices"`)) {
+		return false
+	}
+	r, err := strictjson.ReadReply(body)
+	if err != nil {
+		return false // whoever reads the answer will say so
+	}
+	defer r.Release()
+	root := r.Root()
+	if root.Get("choices").Kind() != strictjson.Invalid || root.Get("data").Kind() != strictjson.Invalid {
+		return false
+	}
+	k := root.Get("error").Kind()
+	return k == strictjson.Object || k == strictjson.String || string(root.Get("object").Bytes()) == "error"
+}

@@ -1,0 +1,151 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/pipeline"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// caller is one HTTP request as the pipeline sees it. It implements pipeline.Caller.
+type caller struct {
+	s    *Server
+	w    http.ResponseWriter
+	r    *http.Request
+	body *[]byte // from bodies; given back by release
+}
+
+// bodies holds buffers for request bodies. Those that grew beyond keepBody are left to the collector.
+var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
+
+const keepBody = 256 << 10
+
+func (c *caller) release() {
+	if c.body != nil && cap(*c.body) <= keepBody {
+		*c.body = (*c.body)[:0]
+		bodies.Put(c.body)
+	}
+	c.body = nil
+}
+
+// Client tells who calls. The address is the connection's: forwarding headers are the caller's own word.
+func (c *caller) Client() exchange.Client {
+	addr, _ := netip.ParseAddrPort(c.r.RemoteAddr) // a listener that has no addresses gives the zero one
+	return exchange.Client{IP: addr.Addr().Unmap(), Headers: c.r.Header}
+}
+
+// Body reads the body into a pooled buffer.
+func (c *caller) Body(limit int) ([]byte, error) {
+	if c.r.ContentLength > int64(limit) {
+		return nil, tooLarge(limit)
+	}
+	rc := http.NewResponseController(c.w)
+	_ = rc.SetReadDeadline(time.Now().Add(c.s.opts.BodyTime)) // a connection without deadlines is bounded by its own server
+	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
+	c.body = bodies.Get().(*[]byte)
+	b, err := readBody((*c.body)[:0], c.r.Body, int(c.r.ContentLength), limit)
+	*c.body = b
+	return b, err
+}
+
+// readBody appends at most limit bytes of src to b. want is the announced length, or less than 0.
+func readBody(b []byte, src io.Reader, want, limit int) ([]byte, error) {
+	if want >= cap(b) {
+		b = make([]byte, 0, want+1) // one more than announced, so that the end is seen without growing
+	}
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := src.Read(b[len(b):min(cap(b), limit+1)])
+		b = b[:len(b)+n]
+		if len(b) > limit {
+			return b, tooLarge(limit)
+		}
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			return b, broken(err)
+		}
+	}
+}
+
+func tooLarge(limit int) error {
+	return &wire.Fault{Code: wire.BodyTooLarge, Message: "the body is larger than " + strconv.Itoa(limit) + " bytes"}
+}
+
+// broken is the fault of a body that did not arrive whole.
+func broken(err error) error {
+	var timeout net.Error
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return &wire.Fault{Code: wire.RequestTimeout, Message: "the body did not arrive in time"}
+	}
+	return &wire.Fault{Code: wire.InvalidRequest, Message: "the body did not arrive whole"}
+}
+
+// Reply sends a whole answer.
+func (c *caller) Reply(status int, headers []pipeline.Header, body []byte) error {
+	c.set(headers)
+	return c.json(status, body)
+}
+
+func (c *caller) json(status int, body []byte) error {
+	h := c.w.Header()
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	c.deadline()
+	c.w.WriteHeader(status)
+	_, err := c.w.Write(body)
+	return err
+}
+
+// Begin sends the head of a stream.
+func (c *caller) Begin(headers []pipeline.Header) error {
+	c.set(headers)
+	h := c.w.Header()
+	h["Content-Type"] = streamType
+	h["Cache-Control"] = noStore
+	h["X-Accel-Buffering"] = noBuffering
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// Send sends a piece of a stream at once.
+func (c *caller) Send(p []byte) error {
+	c.deadline()
+	if _, err := c.w.Write(p); err != nil {
+		return err
+	}
+	return http.NewResponseController(c.w).Flush()
+}
+
+var (
+	jsonType    = []string{"application/json"}
+	streamType  = []string{"text/event-stream; charset=utf-8"}
+	noStore     = []string{"no-store"}
+	noBuffering = []string{"no"} // nginx and others hold streams back without it
+)
+
+func (c *caller) set(headers []pipeline.Header) {
+	h := c.w.Header()
+	values := make([]string, len(headers))
+	for i, f := range headers {
+		values[i] = f.Value
+		h[http.CanonicalHeaderKey(f.Name)] = values[i : i+1 : i+1]
+	}
+}
+
+// deadline bounds how long the caller may take for the next piece.
+func (c *caller) deadline() {
+	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.s.opts.WriteTime)) // as for SetReadDeadline
+}

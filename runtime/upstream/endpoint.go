@@ -1,0 +1,153 @@
+package upstream
+
+import (
+	"io"
+	"time"
+)
+
+// EndpointOptions describe one dialable model server as a model's configuration names it.
+type EndpointOptions struct {
+	Name     string
+	URL      string            // part of the identity: another URL starts with a clean record; may be empty
+	Model    string            // the model's name at the model server; goes into the body
+	Labels   map[string]string // what a decision's endpoint labels are compared with
+	Requires []string          // filters that must have run on what is sent here
+	Weight   int               // share among the model's endpoints; 0: a spare, tried when the others failed
+	Caller   Caller
+	Registry *Registry // keeps the record across reloads; nil: the endpoint's own
+}
+
+// Endpoint is one dialable model server. It is immutable but for its record (health, latency, calls in flight), which it
+// shares with the endpoint of the same name, URL and model in other generations of the configuration.
+type Endpoint struct {
+	o      EndpointOptions
+	record *record
+}
+
+// NewEndpoint makes an Endpoint; Close frees it.
+func NewEndpoint(o EndpointOptions) *Endpoint {
+	e := &Endpoint{o: o}
+	if o.Registry == nil {
+		e.record = new(record)
+	} else {
+		e.record = o.Registry.acquire(e.key())
+	}
+	return e
+}
+
+func (e *Endpoint) key() string { return e.o.Name + "\x00" + e.o.URL + "\x00" + e.o.Model }
+
+// Name is the configured name.
+func (e *Endpoint) Name() string { return e.o.Name }
+
+// Model is the model's name at the model server.
+func (e *Endpoint) Model() string { return e.o.Model }
+
+// Health is how the endpoint has behaved lately.
+func (e *Endpoint) Health() Health { return e.record.health(time.Now()) }
+
+// Latency is the class of its smoothed time to answer.
+func (e *Endpoint) Latency() Latency { return e.record.latencyClass() }
+
+// InFlight is the number of calls under way, streams included.
+func (e *Endpoint) InFlight() int { return int(e.record.inFlight.Load()) }
+
+// Close gives back the record and closes the Caller if it can be closed. Calls under way end normally.
+func (e *Endpoint) Close() error {
+	if e.o.Registry != nil {
+		e.o.Registry.release(e.key())
+	}
+	if c, ok := e.o.Caller.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// may tells whether the constraint lets a request go to the endpoint.
+func (e *Endpoint) may(c *Constraint) bool {
+	for k, v := range c.Labels {
+		if have, ok := e.o.Labels[k]; !ok || have != v {
+			return false
+		}
+	}
+	for _, name := range e.o.Requires {
+		if c.Ran == nil || !c.Ran(name) {
+			return false
+		}
+	}
+	return true
+}
+
+// Pool is a model's endpoints.
+type Pool struct {
+	model     string
+	endpoints []*Endpoint
+}
+
+// NewPool makes the Pool of the model of that name, as callers and policies name it.
+func NewPool(model string, endpoints []*Endpoint) *Pool {
+	return &Pool{model: model, endpoints: endpoints}
+}
+
+// Model is the model's name, as callers and policies name it.
+func (p *Pool) Model() string { return p.model }
+
+// Endpoints lists the endpoints; read it only.
+func (p *Pool) Endpoints() []*Endpoint { return p.endpoints }
+
+// Allows tells whether the constraint lets a request go to the endpoint of that name, such as one whose answer is at hand
+// already.
+func (p *Pool) Allows(endpoint string, c Constraint) bool {
+	for _, e := range p.endpoints {
+		if e.o.Name == endpoint {
+			return e.may(&c)
+		}
+	}
+	return false
+}
+
+// Health is Healthy where all endpoints are, Down where all are (or there are none), else Degraded.
+func (p *Pool) Health() Health {
+	now, healthy, down := time.Now(), 0, 0
+	for _, e := range p.endpoints {
+		switch e.record.health(now) {
+		case Healthy:
+			healthy++
+		case Down:
+			down++
+		}
+	}
+	switch len(p.endpoints) {
+	case down:
+		return Down
+	case healthy:
+		return Healthy
+	default:
+		return Degraded
+	}
+}
+
+// Latency is the class of the fastest endpoint that is not down.
+func (p *Pool) Latency() Latency {
+	now, best := time.Now(), time.Duration(0)
+	for _, e := range p.endpoints {
+		if e.record.health(now) == Down {
+			continue
+		}
+		if l := e.record.smoothed(); l > 0 && (best == 0 || l < best) {
+			best = l
+		}
+	}
+	return classOf(best)
+}
+
+// Close closes every endpoint.
+func (p *Pool) Close() error {
+	var first error
+	for _, e := range p.endpoints {
+		if err := e.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}

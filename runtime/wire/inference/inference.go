@@ -1,0 +1,85 @@
+// Package inference is the surface of POST /inference: the plain form {"model_name", "inputs"} of the gateway that
+// Sluice replaces, with parameters, messages and streaming added.
+//
+// A body is read strictly and turned into that of a chat completion, which wire/openai then reads: filters, policies
+// and the cache see one form. Strings are carried over as they stand in the body. Answers are {"output": "..."}, and
+// where the caller named no model {"request_id", "model", "output"}; streams are events of {"output": "..."} and
+// [DONE]; errors are {"detail": "...", "code": "..."}.
+package inference
+
+import (
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// Surface is the surface of POST /inference.
+func Surface() exchange.Surface { return surface{} }
+
+// surface implements exchange.Surface.
+type surface struct{}
+
+func (surface) Operation() wire.Operation { return wire.Inference }
+
+// Answer appends the output of the first choice.
+func (surface) Answer(dst []byte, x *exchange.Exchange, a *wire.Answer) []byte {
+	dst = append(dst, '{')
+	if x != nil && x.Request != nil && x.Request.Model == "" {
+		dst = append(dst, `"request_id":`...)
+		dst = strictjson.AppendString(dst, x.ID)
+		dst = append(dst, `,"model":`...)
+		dst = strictjson.AppendString(dst, x.Model)
+		dst = append(dst, ',')
+	}
+	text, _ := output(a.Pieces)
+	dst = append(dst, `"output":`...)
+	dst = strictjson.AppendString(dst, text)
+	return append(dst, '}')
+}
+
+// Event appends {"output": "..."} with what the event adds to the output, or nothing if it adds nothing.
+func (surface) Event(dst []byte, _ *exchange.Exchange, ev *wire.Event) []byte {
+	text, _ := output(ev.Pieces)
+	if len(text) == 0 {
+		return dst
+	}
+	dst = append(dst, `data: {"output":`...)
+	dst = strictjson.AppendString(dst, text)
+	return append(dst, "}\n\n"...)
+}
+
+// output is the text of the first choice: what the model says, or its refusal to say it.
+func output(pieces []wire.Piece) (text []byte, ok bool) {
+	for i := range pieces {
+		lane := &pieces[i].Lane
+		if lane.Choice == 0 && (lane.Field == "content" || lane.Field == "refusal") {
+			if s := pieces[i].Node.Bytes(); len(s) > 0 {
+				return s, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// End appends the event that ends a complete stream.
+func (surface) End(dst []byte) []byte { return append(dst, "data: [DONE]\n\n"...) }
+
+// Error appends {"detail", "code"}; a filter's or policy's own word follows as "reason".
+func (surface) Error(dst []byte, f *wire.Fault) []byte {
+	dst = append(dst, `{"detail":`...)
+	dst = strictjson.AppendString(dst, f.Message)
+	dst = append(dst, `,"code":`...)
+	dst = strictjson.AppendString(dst, string(f.Code))
+	if f.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = strictjson.AppendString(dst, f.Reason)
+	}
+	return append(dst, '}')
+}
+
+// ErrorEvent appends the event that ends a failed stream. No [DONE] follows it.
+func (s surface) ErrorEvent(dst []byte, f *wire.Fault) []byte {
+	dst = append(dst, "data: "...)
+	dst = s.Error(dst, f)
+	return append(dst, "\n\n"...)
+}

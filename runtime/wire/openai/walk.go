@@ -1,0 +1,409 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// walk goes over every value of a request's document, each with its rule, and fills in the Request: segments, opaque
+// content, tools, messages, parameters. What the rules refuse ends it with a fault whose Param is the way to the place.
+type walk struct {
+	doc   *strictjson.Doc
+	r     *wire.Request
+	texts []strictjson.Node // room for a run's strings
+}
+
+// root walks the outermost object, whose members are also the parameters that policies read.
+func (w *walk) root(n strictjson.Node, r *rule) *wire.Fault {
+	for k, v := range n.Members() {
+		key := k.Bytes()
+		m, fault := w.member(k, key, r, context{})
+		if fault != nil {
+			return fault
+		}
+		w.param(m, key, v)
+		if fault := w.value(v, m, context{}); fault != nil {
+			return under(fault, m.name())
+		}
+	}
+	return nil
+}
+
+// name is the rule's key as faults may show it.
+func (r *rule) name() string {
+	if r.key == "" {
+		return "*"
+	}
+	return r.key
+}
+
+// member is the rule of a member. A key that no row names is the caller's own word, and so a segment itself.
+func (w *walk) member(k strictjson.Node, key []byte, r *rule, c context) (*rule, *wire.Fault) {
+	if m := find(r, key); m != nil {
+		return m, nil
+	}
+	if r.variant(key) {
+		return nil, &wire.Fault{
+			Code: wire.DuplicateKey, Param: "*",
+			Message: "a key is another spelling of a known one; write keys in lower case, as the API does",
+		}
+	}
+	if r.other.class != ident || !identifier(key) {
+		w.segment(wire.Segment{Role: c.role, Prompt: c.prompt, Key: true}, k)
+	}
+	return r.other, nil
+}
+
+// value walks one value.
+func (w *walk) value(n strictjson.Node, r *rule, c context) *wire.Fault {
+	if r.scope != inherit {
+		c = r.enter(c)
+	}
+	switch r.class {
+	case own:
+		return nil
+	case refused:
+		return refuse(n)
+	case bits:
+		return switches(n)
+	case tokens:
+		return w.tokens(n, c)
+	case message, tool:
+		if n.Kind() != strictjson.Object {
+			return invalid("", "must be an object")
+		}
+	case content:
+		if n.Kind() == strictjson.Number || n.Kind() == strictjson.Bool {
+			return invalid("", "must be a string or an array of parts")
+		}
+	case opaque:
+		if n.Kind() == strictjson.String || len(r.members) == 0 {
+			w.opaque(n, r.words[0])
+			return nil
+		}
+	}
+	switch n.Kind() {
+	case strictjson.String:
+		return w.str(n, r, c)
+	case strictjson.Array:
+		return w.array(n, r, c)
+	case strictjson.Object:
+		return w.object(n, r, c)
+	}
+	return nil
+}
+
+func (w *walk) str(n strictjson.Node, r *rule, c context) *wire.Fault {
+	switch r.class {
+	case enum:
+		if r.has(n.Bytes()) {
+			return nil
+		}
+	case ident:
+		if identifier(n.Bytes()) {
+			return nil
+		}
+	}
+	s := wire.Segment{Role: c.role, Prompt: c.prompt}
+	if r.class == arguments {
+		s.Arguments, s.Tool = true, c.tool
+	}
+	w.segment(s, n)
+	return nil
+}
+
+func (w *walk) array(n strictjson.Node, r *rule, c context) *wire.Fault {
+	if r.class == content {
+		return w.content(n, r.items, c)
+	}
+	i := 0
+	for e := range n.Elements() {
+		if fault := w.value(e, r.items, c); fault != nil {
+			return at(fault, i)
+		}
+		i++
+	}
+	return nil
+}
+
+func (w *walk) object(n strictjson.Node, r *rule, c context) *wire.Fault {
+	fault := w.enter(n, r, &c)
+	if fault != nil {
+		return fault
+	}
+	for k, v := range n.Members() {
+		m, fault := w.member(k, k.Bytes(), r, c)
+		if fault == nil {
+			fault = w.value(v, m, c)
+			if fault != nil {
+				fault = under(fault, m.name())
+			}
+		}
+		if fault != nil {
+			return fault
+		}
+	}
+	return nil
+}
+
+// enter does what an object of the rule's class asks for before its members are walked.
+func (w *walk) enter(n strictjson.Node, r *rule, c *context) *wire.Fault {
+	switch r.class {
+	case message:
+		w.r.Messages++
+		c.prompt = true
+		return w.role(n.Get("role"), c)
+	case content:
+		return invalid("", "must be a string or an array of parts")
+	case tool:
+		return typed(n, r, wire.UnsupportedField, "tools that the model server runs are not supported; the type must be ")
+	case define:
+		if name := n.Get("name"); name.Kind() == strictjson.String {
+			w.r.Tools = append(w.r.Tools, name.Str())
+		}
+	case call:
+		if name := n.Get("name"); name.Kind() == strictjson.String {
+			c.tool = name.Str()
+		}
+	}
+	return nil
+}
+
+// role reads a message's role. Every role of the API is of a class; any other is refused, since filters and policies
+// could not say what its text is.
+func (w *walk) role(n strictjson.Node, c *context) *wire.Fault {
+	switch {
+	case n.Kind() == strictjson.Invalid || n.Kind() == strictjson.Null:
+		return &wire.Fault{Code: wire.MissingField, Param: "role", Message: "a message needs a role"}
+	case n.Is("user"):
+		c.role = wire.RoleUser
+	case n.Is("assistant"):
+		c.role = wire.RoleAssistant
+	case n.Is("system"), n.Is("developer"):
+		c.role = wire.RoleSystem
+	case n.Is("tool"), n.Is("function"):
+		c.role = wire.RoleTool
+	default:
+		return invalid("role", "must be system, developer, user, assistant, tool or function")
+	}
+	return nil
+}
+
+// typed sees to it that the object's type is one of the rule's words.
+func typed(n strictjson.Node, r *rule, code wire.Code, why string) *wire.Fault {
+	t := n.Get("type")
+	switch {
+	case t.Kind() == strictjson.Invalid:
+		return &wire.Fault{Code: wire.MissingField, Param: "type", Message: "the type is missing; it must be " + oneOf(r.words)}
+	case t.Kind() == strictjson.String && r.has(t.Bytes()):
+		return nil
+	}
+	return &wire.Fault{Code: code, Param: "type", Message: why + oneOf(r.words)}
+}
+
+// content walks the parts of one content. Adjacent texts are one run, so that a value split over two parts is one
+// value to filters; any other part ends the run. A run stands in the order of segments where it begins.
+func (w *walk) content(n strictjson.Node, r *rule, c context) *wire.Fault {
+	texts, begin, i := w.texts, -1, 0
+	w.texts = nil // a content within a part needs room of its own
+	for e := range n.Elements() {
+		had := len(texts)
+		if e.Kind() == strictjson.String || e.Kind() == strictjson.Object {
+			if begin < 0 {
+				begin = len(w.r.Segments)
+				w.r.Segments = append(w.r.Segments, wire.Segment{Role: c.role, Prompt: c.prompt})
+			}
+		}
+		var fault *wire.Fault
+		if texts, fault = w.part(e, r, c, texts); fault != nil {
+			return at(fault, i)
+		}
+		if len(texts) == had {
+			w.close(begin, texts)
+			texts, begin = texts[:0], -1
+		}
+		i++
+	}
+	w.close(begin, texts)
+	w.texts = texts[:0]
+	return nil
+}
+
+// close makes the run that began at a segment of the texts, or takes the segment out again if there are none.
+func (w *walk) close(begin int, texts []strictjson.Node) {
+	switch {
+	case begin < 0:
+	case len(texts) > 0:
+		w.r.Segments[begin].Text = w.doc.Text(texts...)
+	default:
+		w.r.Segments = append(w.r.Segments[:begin], w.r.Segments[begin+1:]...)
+	}
+}
+
+// part walks one part of a content and appends its texts to those of the run.
+func (w *walk) part(n strictjson.Node, r *rule, c context, texts []strictjson.Node) ([]strictjson.Node, *wire.Fault) {
+	switch n.Kind() {
+	case strictjson.String:
+		return append(texts, n), nil
+	case strictjson.Object:
+	default:
+		return texts, invalid("", "must be a part: an object with a type")
+	}
+	if fault := typed(n, r, wire.InvalidRequest, "the type must be "); fault != nil {
+		return texts, fault
+	}
+	for k, v := range n.Members() {
+		m, fault := w.member(k, k.Bytes(), r, c)
+		if fault != nil {
+			return texts, fault
+		}
+		if m.class == run && v.Kind() == strictjson.String {
+			texts = append(texts, v)
+		} else if fault := w.value(v, m, c); fault != nil {
+			return texts, under(fault, m.name())
+		}
+	}
+	return texts, nil
+}
+
+// tokens walks a prompt or input: a text or several, or token ids, which are text in a form that no text filter reads.
+func (w *walk) tokens(n strictjson.Node, c context) *wire.Fault {
+	switch n.Kind() {
+	case strictjson.String:
+		w.segment(wire.Segment{Role: c.role, Prompt: c.prompt}, n)
+	case strictjson.Array:
+		return w.tokenLists(n, c)
+	case strictjson.Null:
+	default:
+		return invalid("", "must be a string, an array of strings, or token ids")
+	}
+	return nil
+}
+
+func (w *walk) tokenLists(n strictjson.Node, c context) *wire.Fault {
+	ids, i := false, 0
+	for e := range n.Elements() {
+		switch {
+		case e.Kind() == strictjson.String:
+			w.segment(wire.Segment{Role: c.role, Prompt: c.prompt}, e)
+		case e.Kind() == strictjson.Number:
+			ids = true
+		case e.Kind() == strictjson.Array && numbers(e):
+			w.count("tokens")
+		default:
+			return at(invalid("", "must be a string or token ids"), i)
+		}
+		i++
+	}
+	if ids {
+		w.count("tokens")
+	}
+	return nil
+}
+
+func numbers(n strictjson.Node) bool {
+	for e := range n.Elements() {
+		if e.Kind() != strictjson.Number {
+			return false
+		}
+	}
+	return true
+}
+
+// segment adds one string. Empty strings are none.
+func (w *walk) segment(s wire.Segment, n strictjson.Node) {
+	if len(n.Raw()) == len(`""`) {
+		return
+	}
+	s.Text = w.doc.Text(n)
+	w.r.Segments = append(w.r.Segments, s)
+}
+
+// opaque counts content of a kind. What is no data URL is also a URL that the model server would fetch.
+func (w *walk) opaque(n strictjson.Node, kind string) {
+	if n.Kind() == strictjson.Null {
+		return
+	}
+	w.count(kind)
+	if s := n.Bytes(); n.Kind() == strictjson.String && !bytes.HasPrefix(s, []byte("data:")) && bytes.Contains(s, []byte("://")) {
+		w.count("url")
+	}
+}
+
+func (w *walk) count(kind string) {
+	if w.r.Opaque == nil {
+		w.r.Opaque = map[string]int{}
+	}
+	w.r.Opaque[kind]++
+}
+
+// refuse is the fault of a field that may not be used: null and false do not use it.
+func refuse(n strictjson.Node) *wire.Fault {
+	on, isBool := n.Bool()
+	if n.Kind() == strictjson.Null || isBool && !on {
+		return nil
+	}
+	return &wire.Fault{
+		Code:    wire.UnsupportedField,
+		Message: "names state on the model server, or makes it fetch or run things; leave it out",
+	}
+}
+
+// switches sees to it that an object holds no strings. It is rewritten from its raw form, so no filter edits it.
+func switches(n strictjson.Node) *wire.Fault {
+	for _, v := range n.Members() {
+		if k := v.Kind(); k != strictjson.Bool && k != strictjson.Number && k != strictjson.Null {
+			return invalid("", "must hold nothing but booleans and numbers")
+		}
+	}
+	return nil
+}
+
+// param keeps one member of the root as policies read it: numbers, booleans, and words of enumerations, also where
+// they are the type of an object (response_format, tool_choice). No other string is kept, nor an unknown key that does
+// not look like an identifier: both may be text.
+func (w *walk) param(m *rule, key []byte, v strictjson.Node) {
+	if m.class == own || m.class == bits || m.class == refused {
+		return
+	}
+	var value any
+	switch v.Kind() {
+	case strictjson.Number:
+		value = json.Number(v.Raw())
+	case strictjson.Bool:
+		value, _ = v.Bool()
+	case strictjson.String:
+		value = word(m, v)
+	case strictjson.Object:
+		if t := find(m, "type"); t != nil {
+			value = word(t, v.Get("type"))
+		}
+	}
+	if value == nil || m.key == "" && !identifier(key) {
+		return
+	}
+	name := m.key
+	if name == "" {
+		name = string(key)
+	}
+	if w.r.Params == nil {
+		w.r.Params = make(map[string]any, many)
+	}
+	w.r.Params[name] = value
+}
+
+// word is the string as the rule's enumeration spells it, or nil.
+func word(r *rule, n strictjson.Node) any {
+	if r.class != enum || n.Kind() != strictjson.String {
+		return nil
+	}
+	for _, s := range r.words {
+		if n.Is(s) {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+// Package wire holds the nouns of what travels between a caller and a model: the operation asked for, the request
+// and its texts, the answer and its events, usage, and faults with the one table of their codes.
+//
+// It knows no bytes of any API. Each sub-package knows one format: wire/openai the OpenAI API's bodies, wire/inference
+// the plain /inference form. A stage of the pipeline works on these nouns alone.
+package wire
+
+import "github.com/sluicegate/sluice/runtime/strictjson"
+
+// Operation is an API path a caller may use, as policies, audit and metrics name it.
+type Operation string
+
+// The operations.
+const (
+	ChatCompletions Operation = "chat_completions" // POST /v1/chat/completions
+	Completions     Operation = "completions"      // POST /v1/completions
+	Embeddings      Operation = "embeddings"       // POST /v1/embeddings
+	Inference       Operation = "inference"        // POST /inference
+	ListModels      Operation = "models"           // GET /v1/models
+)
+
+// GenAI is the operation's gen_ai.operation.name (OpenTelemetry semantic conventions for generative AI).
+func (o Operation) GenAI() string {
+	switch o {
+	case ChatCompletions, Inference:
+		return "chat"
+	case Completions:
+		return "text_completion"
+	case Embeddings:
+		return "embeddings"
+	default:
+		return string(o)
+	}
+}
+
+// Role is the class of a text's author, as filters see it (bits 2 to 4 of on_text's flags).
+type Role uint8
+
+// The role classes.
+const (
+	RoleOther      Role = iota // a string outside any message: a parameter, an unknown field
+	RoleSystem                 // system and developer messages
+	RoleUser                   // user messages, and the prompt of operations without roles
+	RoleAssistant              // what the model said, now or earlier
+	RoleTool                   // results of tools
+	RoleDefinition             // definitions of tools, functions and schemas
+)
+
+var roleNames = [...]string{"other", "system", "user", "assistant", "tool", "definition"}
+
+// String is the class's name as filters read it from the fact message.role.
+func (r Role) String() string {
+	if int(r) < len(roleNames) {
+		return roleNames[r]
+	}
+	return "other"
+}
+
+// Request is one parsed request of any operation. Its body is in Format whatever surface it came by.
+type Request struct {
+	Operation Operation
+	Format    Format
+	Model     string // as asked for; "" when the policy is to pick
+	Stream    bool
+	Usage     bool            // a streamed answer's usage was asked for by the caller
+	Doc       *strictjson.Doc // the strict document; holds every edit made since
+	Segments  []Segment       // all text of the body, in document order
+	Opaque    map[string]int  // content no text filter can read, counted by kind (image, audio, file, tokens, ...); nil if none
+	Tools     []string        // names of the tools offered, in order
+	Messages  int
+	Size      int            // bytes of the body as it came
+	Params    map[string]any // parameters as policies read them: bool, json.Number, string; no text of prompts
+}
+
+// Segment is one run of text: the adjacent text parts of one message joined, or one string.
+type Segment struct {
+	Role      Role
+	Arguments bool             // JSON text: the arguments of a tool call
+	Tool      string           // the tool's name where Arguments is set
+	Prompt    bool             // counts as prompt text (messages, prompt, input), not as a parameter
+	Key       bool             // an object's key: edited, it may equal another, so the body must be judged again
+	Text      *strictjson.Text // reads and edits
+}
+
+// Chars is the number of characters (Unicode code points) of prompt text.
+func (r *Request) Chars() int {
+	n := 0
+	for i := range r.Segments {
+		if r.Segments[i].Prompt {
+			n += r.Segments[i].Text.Runes()
+		}
+	}
+	return n
+}
+
+// Param is one parameter set by a filter: Value is JSON.
+type Param struct {
+	Name  string
+	Value []byte
+}
+
+// Message is one message added by a filter.
+type Message struct {
+	Last bool // after the others; else before them
+	Role Role // RoleSystem, RoleUser or RoleAssistant
+	Text string
+}
+
+// Rendering says how a request's body leaves.
+type Rendering struct {
+	Model      string // replaces the model named in the body; "" leaves it out
+	Usage      bool   // ask for the usage of a streamed answer
+	OmitStream bool   // leave out stream and stream_options: what the cache's key is made of
+}
+
+// Format reads and writes the bodies of one wire format. Implementations are stateless and safe for concurrent use.
+type Format interface {
+	// Name is the format's name, such as "openai.chat".
+	Name() string
+	// Request reads a body strictly. Errors are *Fault.
+	Request(body []byte, limits strictjson.Limits) (*Request, error)
+	// Amend returns the body with parameters set and messages added; the caller parses it again with Request.
+	// A parameter that names the model or streaming is refused.
+	Amend(r *Request, params []Param, messages []Message) ([]byte, error)
+	// Render appends the request's body, edits applied; all that was not edited is byte for byte as it came.
+	Render(dst []byte, r *Request, how Rendering) []byte
+	// Answer reads a whole answer leniently. It keeps body.
+	Answer(body []byte) (*Answer, error)
+	// Event reads the data of one event of a streamed answer leniently; data "[DONE]" gives an Event with Done set.
+	Event(data []byte) (*Event, error)
+	// Carry makes an event like the given one that carries text for one lane and nothing else.
+	Carry(like *Event, lane Lane, text []byte) (*Event, error)
+	// Join makes the whole answer of a complete stream's events.
+	Join(events []*Event) (*Answer, error)
+	// Split makes the events of a stream, [DONE] not among them, of a whole answer.
+	Split(a *Answer) ([]*Event, error)
+}
+
+// Lane names one text that a stream builds up piece by piece: a choice and a field of it.
+type Lane struct {
+	Choice    int    // -1: outside the choices
+	Field     string // "content", "reasoning_content", "tool_calls.0.arguments", ...
+	Arguments bool   // JSON text of a tool call's arguments
+}
+
+// Piece is one text of an answer or event: where it belongs and the string that holds it.
+type Piece struct {
+	Lane Lane
+	Tool string // the tool's name where Lane.Arguments is set and it is known
+	Node strictjson.Value
+	// Whole says that the text is complete in itself: in a stream, neither continued nor continuing another event's.
+	Whole bool
+}
+
+// Copy names a member that repeats a choice's text in another form: log probabilities, token ids.
+type Copy struct {
+	Choice int
+	Owner  strictjson.Value
+	Key    string
+}
+
+// setText replaces the text of one piece and takes out the copies of its choice's text, which would tell the old one.
+func setText(p *Piece, copies []Copy, text []byte) {
+	p.Node.SetBytes(text)
+	for i := range copies {
+		if copies[i].Choice == p.Lane.Choice {
+			copies[i].Owner.Delete(copies[i].Key)
+		}
+	}
+}
+
+// Answer is one whole answer of a model, read leniently and editable.
+type Answer struct {
+	Format Format
+	Doc    *strictjson.Reply
+	Pieces []Piece // every text, in document order
+	Model  string  // as the model server names it
+	Usage  Usage
+	Finish []string // finish reasons by choice
+	Copies []Copy
+}
+
+// SetText replaces the text of Pieces[i]; what repeats it in another form is taken out.
+func (a *Answer) SetText(i int, text []byte) { setText(&a.Pieces[i], a.Copies, text) }
+
+// Event is one event of a streamed answer, read leniently and editable.
+type Event struct {
+	Format   Format
+	Doc      *strictjson.Reply // nil when Done
+	Pieces   []Piece
+	Finished []int // choices that end with this event
+	Finish   []string
+	Usage    *Usage // the usage this event reports, if any
+	Bare     bool   // nothing but empty texts: may be dropped when all its pieces are empty
+	UsageEnd bool   // the event exists only to report usage (no choices)
+	Error    bool   // the model server reports a failure in the stream
+	Done     bool
+	Copies   []Copy
+}
+
+// SetText replaces the text of Pieces[i]; what repeats it in another form is taken out.
+func (e *Event) SetText(i int, text []byte) { setText(&e.Pieces[i], e.Copies, text) }
+
+// Usage counts the usage tokens of one exchange.
+type Usage struct {
+	Input  int64
+	Output int64
+	Cached int64 // part of Input that the model server had cached
+	Known  bool  // reported by the model server
+}
+
+// Total is input and output together.
+func (u Usage) Total() int64 { return u.Input + u.Output }
