@@ -26,7 +26,7 @@ build() {
 }
 
 build_all() {
-	build redact 262144 "$1/redact.wasm"
+	build redact 196608 "$1/redact.wasm"
 	build prompt 131072 "$1/prompt.wasm"
 }
 

@@ -7,9 +7,9 @@ roles := {"admin": ["*"], "developer": ["*"], "intern": ["model-a"], "idle": []}
 reserved := {"*-restricted": ["admin"]}
 
 models := {
-	"model-a": {"health": "up", "cost": {"input": 1, "output": 2}},
-	"model-b": {"health": "up", "cost": {"input": 0.1, "output": 0.2}},
-	"model-restricted": {"health": "up", "cost": {"input": 0, "output": 0}},
+	"model-a": {"health": "healthy", "cost": {"input": 1, "output": 2}},
+	"model-b": {"health": "healthy", "cost": {"input": 0.1, "output": 0.2}},
+	"model-restricted": {"health": "healthy", "cost": {"input": 0, "output": 0}},
 }
 
 # decide asks for a decision for one role and model.

@@ -88,8 +88,11 @@ SLUICE_EXPORT(on_config) i32 on_config(const u8 *json, u32 len) {
 // on_request asks for every edit; a refused one fails the request, as a prompt half changed is worse than none.
 SLUICE_EXPORT(on_request) i32 on_request(const u8 *json, u32 len) {
 	(void)json, (void)len;
-	for (u32 i = 0; i < params_len; i++)
-		if (sluice_set(params[i].name, params[i].name_len, values + params[i].at, params[i].len) < 0) return refuse("the host refused a parameter");
-	if (text_len && sluice_message(where, SLUICE_ROLE_SYSTEM, (const char *)text, text_len) < 0) return refuse("the host refused the message");
-	return 0;
+	for (u32 i = 0; i < params_len; i++) {
+		i32 code = sluice_set(params[i].name, params[i].name_len, values + params[i].at, params[i].len);
+		if (code < 0) return refuse("the host refused a parameter");
+	}
+	if (!text_len) return 0;
+	i32 code = sluice_message(where, SLUICE_ROLE_SYSTEM, (const char *)text, text_len);
+	return code < 0 ? refuse("the host refused the message") : 0;
 }

@@ -25,7 +25,8 @@ static int kind_name(json_t *j, char *name) {
 	name[n] = 0;
 	for (u32 i = 0; i < n; i++) {
 		u32 c = (u8)name[i];
-		if (!(c - 'a' < 26 || (i && (c - '0' < 10 || c == '_')))) return wrong("kind: lower-case letters, digits and _ are expected, a letter first");
+		if (!(c - 'a' < 26 || (i && (c - '0' < 10 || c == '_'))))
+			return wrong("kind: lower-case letters, digits and _ are expected, a letter first");
 	}
 	return n || wrong("kind: a name is expected");
 }
@@ -76,8 +77,11 @@ static int read_words(json_t *j) {
 	int cased = 0;
 	if (json_object(j))
 		while (json_member(j, key, sizeof key)) {
-			if (json_is(key, "kind") ? !kind_name(j, name) : json_is(key, "case") ? !json_bool(j, &cased) : !json_skip(j)) return 0;
-			if (!json_is(key, "kind") && !json_is(key, "case") && !json_is(key, "words")) return wrong("words: unknown key: kind, words and case are known");
+			int ok = json_is(key, "kind") ? kind_name(j, name)
+				: json_is(key, "case")    ? json_bool(j, &cased)
+				: json_is(key, "words")   ? json_skip(j)
+										  : wrong("words: unknown key: kind, words and case are known");
+			if (!ok) return 0;
 		}
 	if (j->error) return 0;
 	json_object(&again);
@@ -92,7 +96,10 @@ static int read_pattern(json_t *j) {
 	u32 n = 0, kind;
 	if (json_object(j))
 		while (json_member(j, key, sizeof key)) {
-			if (json_is(key, "kind") ? !kind_name(j, name) : json_is(key, "pattern") ? !json_string(j, pattern, sizeof pattern, &n) : !wrong("patterns: unknown key: kind and pattern are known")) return 0;
+			int ok = json_is(key, "kind")    ? kind_name(j, name)
+				: json_is(key, "pattern") ? json_string(j, pattern, sizeof pattern, &n)
+										  : wrong("patterns: unknown key: kind and pattern are known");
+			if (!ok) return 0;
 		}
 	if (j->error || problem || !custom_kind(name, &kind)) return 0;
 	const char *fault = n ? pattern_add(kind, pattern, n) : "pattern: it is empty or missing";
@@ -110,7 +117,10 @@ static int read_config(json_t *j) {
 	char key[16];
 	if (json_object(j))
 		while (json_member(j, key, sizeof key)) {
-			int ok = json_is(key, "kinds") ? read_kinds(j) : json_is(key, "words") ? read_all(j, read_words) : json_is(key, "patterns") ? read_all(j, read_pattern) : wrong("unknown key: kinds, words and patterns are known");
+			int ok = json_is(key, "kinds")   ? read_kinds(j)
+				: json_is(key, "words")    ? read_all(j, read_words)
+				: json_is(key, "patterns") ? read_all(j, read_pattern)
+										   : wrong("unknown key: kinds, words and patterns are known");
 			if (!ok || problem) return 0;
 		}
 	return json_end(j);

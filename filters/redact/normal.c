@@ -47,7 +47,8 @@ static void keep_range(u32 from, u32 to) {
 // fold gives what a code point outside ASCII stands for.
 static u32 fold(u32 c) {
 	if (c - 0xff01 < 94) return c - 0xff01 + '!';
-	if (c == 0xad || c - 0x200b < 5 || c - 0x202a < 5 || c - 0x2060 < 5 || c - 0x2066 < 4 || c - 0xfe00 < 16 || c == 0xfeff || c == 0x180e) return DROP;
+	if (c == 0xad || c == 0x180e || c - 0x200b < 5 || c - 0x2060 < 5 || c == 0xfeff) return DROP; // zero width
+	if (c - 0x202a < 5 || c - 0x2066 < 4 || c - 0xfe00 < 16) return DROP;                         // direction, variation
 	if (c == 0xa0 || c - 0x2000 < 11 || c == 0x202f || c == 0x205f || c == 0x3000) return ' ';
 	if (c - 0x2010 < 6 || c == 0x2212 || c == 0xfe58 || c == 0xfe63) return '-';
 	if (c - 0x1d7ce < 50) return (c - 0x1d7ce) % 10 + '0';

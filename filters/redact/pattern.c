@@ -23,7 +23,7 @@ static u32 patterns_len;
 static struct pattern *to;
 static const u8 *source;
 static u32 source_len, source_at, positions, depth;
-static int fold_case;
+static int fold_case, alternation; // letters in either case; a | outside groups
 static const char *fault;
 
 struct part { // of the automaton: where it can begin and end
@@ -111,7 +111,8 @@ static struct part alternatives(void);
 
 static struct part grouped(void) {
 	if (peek() == '?') {
-		if (source_at + 1 >= source_len || source[source_at + 1] != ':') return fail("pattern: only (?: ) and a leading (?i) are taken: no look-around, no named groups");
+		if (source_at + 1 >= source_len || source[source_at + 1] != ':')
+			return fail("pattern: only (?: ) and a leading (?i) are taken: no look-around, no named groups");
 		source_at += 2;
 	}
 	if (++depth > MAX_DEPTH) return fail("pattern: groups are nested too deep");
@@ -171,10 +172,12 @@ static int bounds(u32 *least, u32 *most) {
 		*least = *most = count();
 		if (peek() == ',') source_at++, *most = peek() == '}' ? 0 : count();
 		if (peek() != '}' || (*most && *most < *least)) fail("pattern: {m}, {m,} or {m,n} with m up to n is expected");
-		if (!*least && c == '{' && source[source_at - 1] == '0' && !*most) fail("pattern: {0} repeats nothing");
+		if (!*most && source[source_at - 1] == '0') fail("pattern: {0} repeats nothing");
 		source_at++;
 	}
-	if (more() && (peek() == '?' || peek() == '*' || peek() == '+' || peek() == '{')) fail("pattern: a repetition stands on a repetition; lazy and possessive forms are not taken");
+	c = more() ? peek() : 0;
+	if (c == '?' || c == '*' || c == '+' || c == '{')
+		fail("pattern: a repetition stands on a repetition; lazy and possessive forms are not taken");
 	return !fault;
 }
 
@@ -215,6 +218,7 @@ static struct part alternatives(void) {
 	struct part p = sequence();
 	while (more() && peek() == '|') {
 		source_at++;
+		if (!depth) alternation = 1;
 		struct part q = sequence();
 		p.first |= q.first, p.last |= q.last, p.empty |= q.empty;
 	}
@@ -233,11 +237,12 @@ static int starts_with(const char *s) {
 const char *pattern_add(u32 kind, const u8 *pattern, u32 len) {
 	if (patterns_len == MAX_PATTERNS) return "patterns: more than 16";
 	to = &patterns[patterns_len];
-	source = pattern, source_len = len, source_at = 0, positions = 0, depth = 0, fault = 0;
+	source = pattern, source_len = len, source_at = 0, positions = 0, depth = 0, fault = 0, alternation = 0;
 	fold_case = starts_with("(?i)");
 	to->edge_before = (u8)starts_with("\\b");
 	struct part p = alternatives();
 	if (!fault && source_at < source_len) fail("pattern: a group is closed that was not opened");
+	if (!fault && alternation && (to->edge_before || to->edge_behind)) fail("pattern: \\b beside |: put the alternatives in a group");
 	if (!fault && p.empty) fail("pattern: it matches the empty text");
 	if (fault) return fault;
 	to->kind = (u8)kind, to->first = p.first, to->last = p.last;

@@ -131,7 +131,8 @@ static int valid(u32 g, int named) {
 static int misplaced(u32 t) {
 	u32 c = behind(t, 1);
 	if (c == '$' || c == '#' || c == '+') return 1;
-	return (c == '-' || c == '.' || c == '/' || c == ',' || c == ':') && word_byte(behind(t, 2)) && !(c == ':' && (classes[behind(t, 2)] & C_ALPHA));
+	if (c == ':') return (classes[behind(t, 2)] & C_DIGIT) != 0;
+	return (c == '-' || c == '.' || c == '/' || c == ',') && word_byte(behind(t, 2));
 }
 
 void find_phone(u32 t) {

@@ -8,10 +8,12 @@ SLUICE_ARENA(SLUICE_WINDOW + SLUICE_CONTEXT + 64)
 
 struct best best;
 
-// offer keeps the longest finding; among equals custom kinds first, then the order of kinds.
+// order ranks kinds among findings of equal start and length: custom kinds first.
+static u32 order(u32 kind) { return kind < BUILTIN ? kind + MAX_CUSTOM : kind - BUILTIN; }
+
 void offer(u32 kind, u32 end, u32 open) {
 	if (!kinds[kind].on || end < best.end) return;
-	if (end == best.end && (kind < BUILTIN ? best.kind >= BUILTIN || kind > best.kind : best.kind >= BUILTIN && kind > best.kind)) return;
+	if (end == best.end && order(kind) >= order(best.kind)) return;
 	best.kind = kind, best.end = end, best.open = open;
 }
 
@@ -24,12 +26,14 @@ static struct {
 } run;
 
 static void next_at_sign(u32 i) {
-	while (i < run.end && text.b[i] != '@') i++;
-	run.at_sign = i;
-	run.mail = i < run.end ? email_start(i, run.from) : run.end;
+	if (run.at_sign < i) run.at_sign = i;
+	while (run.at_sign < run.end && text.b[run.at_sign] != '@') run.at_sign++;
+	run.mail = run.at_sign < run.end ? email_start(run.at_sign, run.from) : run.end;
 }
 
+// enter_run begins a run, or goes on behind a finding in the run at hand.
 static void enter_run(u32 from, u32 end) {
+	if (from >= run.end) run.at_sign = from;
 	run.from = from, run.end = end, run.tail = ~0u;
 	next_at_sign(from);
 	if (end == text.n && !text.final) run.tail = email_tail(end, from);
@@ -96,19 +100,25 @@ static int walk(u32 *t, u32 end, int *held) {
 	return 0;
 }
 
+// run_from finds the end of the run that starts at t. The result is 0 where the run can hold no match.
+static int run_from(u32 t, u32 *end) {
+	u32 i = t, all = 0, class;
+	while (!((class = classes[text.b[i]]) & C_DELIM)) all |= class, i++;
+	*end = i;
+	return ((all | class) & (C_HOT | C_CUSTOM)) || i - t >= COLD || (i >= text.n && !text.final);
+}
+
 // scan finds everything from t on and gives the first position that is not settled.
 static u32 scan(u32 t) {
 	int held = 0;
+	run.end = 0;
 	while (t < text.n) {
-		u32 i = t, all = 0, class;
-		while (!((class = classes[text.b[i]]) & C_DELIM)) all |= class, i++;
-		all |= class;
-		int waits = i >= text.n && !text.final;
-		if (!(all & (C_HOT | C_CUSTOM)) && i - t < COLD && !waits) {
-			t = i + 1;
+		u32 end = run.end;
+		if (t >= end && !run_from(t, &end)) {
+			t = end + 1;
 			continue;
 		}
-		walk(&t, i, &held);
+		walk(&t, end, &held);
 		if (held || open.kind) return t;
 	}
 	return text.n;

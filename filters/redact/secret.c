@@ -1,5 +1,5 @@
 // Secrets known by their prefix, as their issuers document them: the prefix, then so many characters of an alphabet. A value
-// needs a digit among its first characters where the prefix is also a word. One longer than HOLD is an open span.
+// needs a digit where the prefix could begin a word too. One longer than HOLD is an open span.
 #include "redact.h"
 
 enum { ALNUM, HEX, UPPER, WORD, DASHED, DOTTED }; // WORD: letters, digits, _; DASHED: and -; DOTTED: and full stops between
@@ -9,13 +9,13 @@ static const struct {
 	u8 alphabet;
 	u8 least; // characters behind the prefix
 	u8 exact; // no more than that
-	u8 digit; // one of the first `least` characters is a digit
+	u8 digit; // a digit stands among them
 } shapes[] = {
 	{"AKIA", UPPER, 16, 1, 0}, {"ASIA", UPPER, 16, 1, 0}, {"ABIA", UPPER, 16, 1, 0}, {"ACCA", UPPER, 16, 1, 0}, // AWS
 	{"AIza", DASHED, 35, 1, 0}, {"GOCSPX-", DASHED, 28, 0, 0}, {"ya29.", DASHED, 30, 0, 0},                      // Google
 	{"ATATT3", DASHED, 60, 0, 0},                                                                                // Atlassian
 	{"SG.", DOTTED, 50, 0, 0},                                                                                   // SendGrid
-	{"SK", HEX, 32, 1, 1},                                                                                       // Twilio
+	{"SK", HEX, 32, 1, 0},                                                                                       // Twilio
 	{"dapi", HEX, 32, 0, 1},                                                                                     // Databricks
 	{"dckr_pat_", DASHED, 24, 0, 0},                                                                             // Docker
 	{"dop_v1_", HEX, 64, 1, 0}, {"doo_v1_", HEX, 64, 1, 0}, {"dor_v1_", HEX, 64, 1, 0},                          // DigitalOcean
@@ -36,7 +36,7 @@ static const struct {
 	{"shpat_", HEX, 32, 0, 0}, {"shpss_", HEX, 32, 0, 0}, {"shpca_", HEX, 32, 0, 0},                             // Shopify
 	{"sk-ant-", DASHED, 24, 0, 1},                                                                               // Anthropic
 	{"sk-proj-", DASHED, 24, 0, 1}, {"sk-svcacct-", DASHED, 24, 0, 1}, {"sk-admin-", DASHED, 24, 0, 1},          // OpenAI
-	{"sk-or-", DASHED, 32, 0, 1}, {"sk-", ALNUM, 20, 0, 1},                                                      // OpenRouter, others
+	{"sk-or-", DASHED, 32, 0, 1}, {"sk-", ALNUM, 20, 0, 1}, // OpenRouter; DeepSeek, older OpenAI and others
 	{"tskey-", DASHED, 24, 0, 1},                                                                                // Tailscale
 	{"xai-", ALNUM, 40, 0, 0},                                                                                   // xAI
 	{"xapp-", DASHED, 20, 0, 1}, {"xoxa-", DASHED, 10, 0, 1}, {"xoxb-", DASHED, 10, 0, 1}, {"xoxe-", DASHED, 10, 0, 1}, // Slack
@@ -55,21 +55,24 @@ static int allowed(u32 alphabet, u32 c) {
 	}
 }
 
+static int has_digit(u32 i, u32 end) {
+	while (i < end && !digit_at(i)) i++;
+	return i < end;
+}
+
 static void try_shape(u32 s, u32 t) {
-	u32 i = t, digit = !shapes[s].digit;
+	u32 i = t, end;
 	for (const char *p = shapes[s].prefix; *p; p++, i++)
 		if (at(i) != (u8)*p) return;
-	for (u32 n = 0; n < shapes[s].least; n++, i++) {
+	u32 from = i;
+	for (u32 n = 0; n < shapes[s].least; n++, i++)
 		if (!allowed(shapes[s].alphabet, at(i))) return;
-		digit |= digit_at(i) != 0;
-	}
-	if (!digit) return;
 	if (shapes[s].exact) {
 		if (!word_byte(at(i))) offer(SECRET, i, 0);
 		return;
 	}
-	u32 end = run_end(OPEN_BASE64URL, i, t + HOLD); // whatever follows without a break belongs to it
-	offer(SECRET, end, end == t + HOLD ? OPEN_BASE64URL : 0);
+	end = run_end(OPEN_BASE64URL, i, t + HOLD); // whatever follows without a break belongs to it
+	if (!shapes[s].digit || has_digit(from, end)) offer(SECRET, end, end == t + HOLD ? OPEN_BASE64URL : 0);
 }
 
 void find_secret(u32 t) {

@@ -4,6 +4,7 @@
 #include "redact.h"
 
 #define LEAST_KEY 16      // characters of a token or key
+#define LONG_KEY 24       // characters from which on one digit does, beside both cases
 #define LEAST_PASSWORD 8  // characters of a password
 #define ENTROPY 48        // sixteenths of a bit per character: 3 bits
 #define NAME 24           // characters of a name that are compared, from its end
@@ -120,7 +121,8 @@ static int secret_looking(int name, u32 i, u32 end) {
 	for (u32 k = i; k + 2 < end; k++)
 		if (at(k) == ':' && at(k + 1) == '/' && at(k + 2) == '/') return 0;
 	if (name == PASSWORD && len >= LEAST_PASSWORD && mixed >= 3) return 1;
-	return len >= (name == PASSWORD ? LEAST_PASSWORD + 2 : LEAST_KEY) && l.entropy >= ENTROPY && l.digit >= 2;
+	if (l.digit < 2 && (len < LONG_KEY || l.lower < 2 || l.upper < 2)) return 0;
+	return len >= (name == PASSWORD ? LEAST_PASSWORD + 2 : LEAST_KEY) && l.entropy >= ENTROPY;
 }
 
 void find_value(u32 t) {

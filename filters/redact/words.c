@@ -36,7 +36,9 @@ static int stands(u32 w, u32 t) {
 	const u8 *word = pool + words[w].at;
 	for (u32 i = 0; i < words[w].len; i++)
 		if ((words[w].fold ? lower(at(t + i)) : at(t + i)) != word[i]) return 0;
-	return !(word_byte(word[0]) && word_byte(behind(t, 1))) && !(word_byte(word[words[w].len - 1]) && word_byte(at(t + words[w].len)));
+	u32 len = words[w].len;
+	if (word_byte(word[0]) && word_byte(behind(t, 1))) return 0;
+	return !(word_byte(word[len - 1]) && word_byte(at(t + len)));
 }
 
 void find_words(u32 t) {

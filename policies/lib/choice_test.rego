@@ -11,15 +11,15 @@ pick(models) := picked if {
 }
 
 test_health_before_cost if {
-	pick({"a": facts("down", 0), "b": facts("degraded", 1), "c": facts("up", 9)}) == ["c", "b", "a"]
+	pick({"a": facts("down", 0), "b": facts("degraded", 1), "c": facts("healthy", 9)}) == ["c", "b", "a"]
 }
 
-test_unknown_health_counts_as_up if {
-	pick({"a": facts("unknown", 2), "b": facts("up", 1)}) == ["b", "a"]
+test_unknown_health_counts_as_healthy if {
+	pick({"a": facts("unknown", 2), "b": facts("healthy", 1)}) == ["b", "a"]
 }
 
 test_equal_models_by_name if {
-	pick({"b": facts("up", 1), "a": facts("up", 1)}) == ["a", "b"]
+	pick({"b": facts("healthy", 1), "a": facts("healthy", 1)}) == ["a", "b"]
 }
 
 test_the_one_asked_for if {

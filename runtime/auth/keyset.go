@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rsa"
 	"errors"
 	"net/http"
 	"sync"
@@ -198,12 +197,6 @@ func usable(k jwk.Key) (publicKey, bool) {
 	p := publicKey{}
 	switch typed := k.(type) {
 	case jwk.RSAPrivateKey, jwk.RSAPublicKey:
-		var raw rsa.PublicKey
-		pub, err := jwk.PublicKeyOf(k)
-		// RFC 7518, section 3.3: 2048 bits or more.
-		if err != nil || jwk.Export(pub, &raw) != nil || raw.N.BitLen() < 2048 {
-			return p, false
-		}
 		p.kind = "RSA"
 	case interface {
 		Crv() (jwa.EllipticCurveAlgorithm, bool)

@@ -98,7 +98,7 @@ func checkHolder(d *decoder, path, id, tenant string, roles []string) {
 
 func checkJWT(d *decoder, path string, j *JWT) {
 	if looksLikeURL(j.JWKS) || strings.Contains(j.JWKS, "://") {
-		if u, ok := baseURL(j.JWKS); !ok || u.Scheme != "https" && !isLoopback(u.Hostname()) {
+		if u, _ := baseURL(j.JWKS); u == nil || u.User != nil || u.Scheme != "https" && !isLoopback(u.Hostname()) {
 			d.faultAt(path+".jwks", "expected an https URL (http on loopback only) or the path of a file")
 		}
 	}
@@ -210,8 +210,8 @@ func checkName(d *decoder, path, name string) {
 	}
 }
 
-// baseURL reads an http or https URL without user, query and fragment.
-func baseURL(s string) (*url.URL, bool) {
+// baseURL reads an http or https URL, nil for anything else; ok is for one without user, query and fragment.
+func baseURL(s string) (u *url.URL, ok bool) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return nil, false

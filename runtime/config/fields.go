@@ -107,8 +107,10 @@ func kindOf(n ast.Node) string {
 		return "a list"
 	case *ast.StringNode, *ast.LiteralNode:
 		return "text"
-	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+	case *ast.IntegerNode, *ast.FloatNode:
 		return "a number"
+	case *ast.InfinityNode, *ast.NanNode:
+		return "no finite number"
 	case *ast.BoolNode:
 		return "true or false"
 	case *ast.NullNode, nil:

@@ -160,10 +160,10 @@ func (c *call) settled(n int64, end bool) (int, error) {
 	switch {
 	case n < int64(c.left) || n > int64(len(c.text)):
 		return 0, breach("on_text returned a settled count outside the window")
-	case end && n != int64(len(c.text)):
-		return 0, breach("on_text did not settle all of the text's end")
 	case int64(c.last) > n:
 		return 0, breach("a span ends beyond what is settled")
+	case end && n != int64(len(c.text)):
+		return 0, breach("on_text did not settle all of the text's end")
 	case !boundary(c.text, int(n)):
 		return 0, breach("on_text settled half of a UTF-8 sequence")
 	}

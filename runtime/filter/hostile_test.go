@@ -133,7 +133,9 @@ func TestRemembersWithin(t *testing.T) {
 
 // An instance whose memory grew can't be put back, and is thrown away.
 func TestGrownIsDiscarded(t *testing.T) {
-	h := load(t, hostile(t))
+	s := hostile(t)
+	s.Limits.Base = MaxGuestTime
+	h := load(t, s)
 	for _, text := range []string{"!m", "!g"} {
 		_, p, err := pass(t, text, h)
 		if err != nil {

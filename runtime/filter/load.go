@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -31,13 +32,19 @@ type module struct {
 	info         meter.Info
 	snap         *snapshot
 	unrestorable []string
+	once         sync.Once
+	closed       error
 }
 
+// close frees the module. It may be called more than once.
 func (m *module) close(ctx context.Context) error {
-	if m.compiled != nil {
-		_ = m.compiled.Close(ctx) // it only frees memory
-	}
-	return m.rt.Close(ctx)
+	m.once.Do(func() {
+		if m.compiled != nil {
+			_ = m.compiled.Close(ctx) // it only frees memory
+		}
+		m.closed = m.rt.Close(ctx)
+	})
+	return m.closed
 }
 
 // Load takes a module through every step up to the first call: it checks the Spec and the module's ABI, adds metering,

@@ -16,11 +16,15 @@ type pool struct {
 	mu     sync.Mutex
 	idle   []*instance
 	closed bool
-	wiping sync.RWMutex // held for reading while instances are out without a slot
+	done   chan struct{} // closed when closed is set
+	wiping sync.RWMutex  // held for reading while instances are out without a slot
+
+	closing sync.Mutex // serialises close
+	drained int        // slots that close has taken for good
 }
 
 func newPool(f *Filter, limit int) *pool {
-	return &pool{f: f, slots: make(chan struct{}, limit)}
+	return &pool{f: f, slots: make(chan struct{}, limit), done: make(chan struct{})}
 }
 
 // get waits for an instance that is clean, or holds nothing but the owner's text.
@@ -30,6 +34,8 @@ func (p *pool) get(ctx context.Context, owner uint64) (*instance, error) {
 	default:
 		select {
 		case p.slots <- struct{}{}:
+		case <-p.done:
+			return nil, errClosed
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -156,16 +162,17 @@ func (p *pool) discard(in *instance) {
 	p.f.stats.discarded.Add(1)
 }
 
-// close waits for the instances that are out and frees all.
+// close waits for the instances that are out and frees all. Where ctx ends the wait, it may be called again.
 func (p *pool) close(ctx context.Context) error {
+	p.closing.Lock()
+	defer p.closing.Unlock()
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil
+	if !p.closed {
+		p.closed = true
+		close(p.done)
 	}
-	p.closed = true
 	p.mu.Unlock()
-	for range cap(p.slots) {
+	for ; p.drained < cap(p.slots); p.drained++ {
 		select {
 		case p.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -174,8 +181,6 @@ func (p *pool) close(ctx context.Context) error {
 	}
 	p.wiping.Lock()
 	defer p.wiping.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, in := range p.idle {
 		in.close()
 	}

@@ -107,12 +107,21 @@ func (e *entry[T]) explain(ctx context.Context, err error) error {
 	if t.Location != nil {
 		where = fmt.Sprintf("%s:%d:%d: ", t.Location.File, t.Location.Row, t.Location.Col)
 	}
-	message := t.Message
-	if t.Code != topdown.ConflictErr {
-		// A built-in's own words may quote its operands. Its name stands in front.
-		message, _, _ = strings.Cut(message, ":")
+	return fmt.Errorf("%s: %s%s: %s", e.rule, where, t.Code, safeMessage(t))
+}
+
+// safeMessage says what failed. The evaluator's own words quote operands and the values of rules, so of them only the
+// name of a built-in is kept, which stands in front.
+func safeMessage(t *topdown.Error) string {
+	switch t.Code {
+	case topdown.ConflictErr:
+		return "two rules give different values for the same input"
+	case topdown.BuiltinErr:
+		name, _, _ := strings.Cut(t.Message, ":")
+		return name + " failed on its operands; guard it or give it others"
+	default:
+		return "the evaluation failed"
 	}
-	return fmt.Errorf("%s: %s%s: %s", e.rule, where, t.Code, message)
 }
 
 // fail makes the exchange's error of an evaluation's.

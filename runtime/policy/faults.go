@@ -53,7 +53,7 @@ func (f Faults) sorted() Faults {
 func faultAt(loc *ast.Location, format string, args ...any) Fault {
 	f := Fault{Message: fmt.Sprintf(format, args...)}
 	if loc != nil {
-		f.File, f.Line, f.Col = loc.File, loc.Row, loc.Col
+		f.File, f.Line, f.Col = loc.File, loc.Row, max(loc.Col, 1) // the end of a file has no column
 	}
 	return f
 }
@@ -106,6 +106,10 @@ func (f Fault) unknownField(d *ast.RefErrInvalidDetail) Fault {
 	}
 	parent := d.Ref[:d.Pos].String()
 	name := strings.Trim(d.Ref[d.Pos].String(), `"`)
+	if parent == "input.prompt" && (name == "text" || name == "messages") {
+		f.Message += "; prompt text is only given to policies that the configuration grants it: set reads_text: true"
+		return f
+	}
 	f.Message += fmt.Sprintf("; %s has no %q%s: it has %s", parent, name, didYouMean(name, names), strings.Join(names, ", "))
 	return f
 }
@@ -139,7 +143,7 @@ func hintFor(e *ast.Error) string {
 
 // didYouMean suggests the nearest name, if one is near.
 func didYouMean(name string, names []string) string {
-	best, distance := "", max(len(name)/3, 1)+1
+	best, distance := "", max(len(name)/2, 1)+1
 	for _, n := range names {
 		if d := editDistance(name, n); d < distance {
 			best, distance = n, d

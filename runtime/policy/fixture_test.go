@@ -16,8 +16,8 @@ var threeModels = []string{"model-a", "model-b", "model-restricted"}
 
 func threeFacts() []policy.ModelFacts {
 	return []policy.ModelFacts{
-		{Name: "model-a", Labels: map[string]string{"region": "on-prem"}, Input: 0.4, Output: 1.6, Context: 8192, Health: "up", LatencyBucket: "<1s"},
-		{Name: "model-b", Labels: map[string]string{"region": "eu"}, Input: 0.1, Output: 0.2, Context: 8192, Health: "up", LatencyBucket: "<1s"},
+		{Name: "model-a", Labels: map[string]string{"region": "on-prem"}, Input: 0.4, Output: 1.6, Context: 8192, Health: "healthy", LatencyBucket: "fast"},
+		{Name: "model-b", Labels: map[string]string{"region": "eu"}, Input: 0.1, Output: 0.2, Context: 8192, Health: "healthy", LatencyBucket: "fast"},
 		{Name: "model-restricted", Input: 3, Output: 9, Health: "degraded"},
 	}
 }

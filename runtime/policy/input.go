@@ -58,7 +58,7 @@ var inputFields = []field{
 		{name: "text", typ: "string", text: true, about: "All prompt text, joined by newlines. Only with reads_text.", get: promptText},
 		{name: "messages", typ: "array", text: true, about: "Runs of prompt text with their role class. Only with reads_text.", get: promptMessages},
 	}},
-	{name: "models", typ: "object", late: true, about: "The configured models by name: labels, cost{input, output} in USD per million usage tokens, context, health, latency_bucket.", get: func(v *view) val { return v.models }},
+	{name: "models", typ: "object", late: true, about: "The configured models by name: labels, cost{input, output} in USD per million usage tokens, context, health (healthy, degraded, down, unknown), latency_bucket (fast, medium, slow, unknown).", get: func(v *view) val { return v.models }},
 }
 
 // modelFields are the fields of one model under input.models.

@@ -64,8 +64,8 @@ type ModelFacts struct {
 	Labels        map[string]string
 	Input, Output float64 // cost, USD per million usage tokens
 	Context       int     // usage tokens; 0: unknown
-	Health        string  // "up", "degraded", "down"
-	LatencyBucket string  // such as "<1s"
+	Health        string  // "healthy", "degraded" or "down"
+	LatencyBucket string  // "fast", "medium" or "slow"
 }
 
 // Admit asks the rule admit, before any filter has run. A policy without that rule, or for which it is undefined,

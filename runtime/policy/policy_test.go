@@ -116,7 +116,7 @@ func TestEvaluationFailuresFailClosed(t *testing.T) {
 	}
 	f(`decision := {"allowed": true} if input.model == "other"`, "decision: undefined for this input; give it a default")
 	f(`decision := {"allowed": to_number(input.principal.roles[0]) > 0}`, "decision: p/main.rego:2:25: eval_builtin_error: to_number")
-	f("decision := {\"allowed\": true} if input.model == \"model-a\"\ndecision := {\"allowed\": false} if input.stream == false", "eval_conflict_error: complete rules must not produce multiple outputs")
+	f("decision := {\"allowed\": true} if input.model == \"model-a\"\ndecision := {\"allowed\": false} if input.stream == false", "decision: p/main.rego:3:1: eval_conflict_error: two rules give")
 	f(`decision := {"allowed": count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); i + j == input.sizes.body]) > 0}`, "decision: not decided within 100ms")
 }
 
@@ -199,7 +199,7 @@ decision := {"allowed": true, "annotations": {"input": json.marshal(input)}}`
 		t.Fatal(err)
 	}
 	want := `{"client":{"headers":{"x-team":"red, blue"},"ip":"192.0.2.7"},"labels":{"sluice":{"redacted.email":2}},"model":"model-a",` +
-		`"models":{"model-a":{"context":8192,"cost":{"input":0.4,"output":1.6},"health":"up","labels":{"region":"on-prem"},"latency_bucket":"<1s"}},` +
+		`"models":{"model-a":{"context":8192,"cost":{"input":0.4,"output":1.6},"health":"healthy","labels":{"region":"on-prem"},"latency_bucket":"fast"}},` +
 		`"operation":"chat_completions","params":{"logprobs":true,"temperature":0.70,"user":"u"},` +
 		`"principal":{"auth":"key","claims":{"exp":1772461800,"groups":["g"],"n":1e0},"id":"key:app","roles":["developer"],"tenant":"search"},` +
 		`"prompt":{"chars":0,"opaque":{"image":2},"tokens_bucket":0,"tokens_estimate":0,"tools":["search"]},` +
@@ -217,7 +217,7 @@ func TestConcurrentUse(t *testing.T) {
 			wg.Go(func() {
 				facts := threeFacts()
 				for j := range 40 {
-					facts[0].Health = []string{"up", "degraded"}[(i+j)%2]
+					facts[0].Health = []string{"healthy", "degraded"}[(i+j)%2]
 					d, err := p.Decide(context.Background(), exchangeOf("developer", ""), policy.Facts{Models: facts})
 					if err != nil || fmt.Sprint(d.Models) != "[model-b model-a]" {
 						t.Errorf("got %v, %v", d.Models, err)

@@ -186,7 +186,9 @@ func (s *scope) call(terms []*ast.Term) {
 
 // ref handles a reference and what stands in its brackets.
 func (s *scope) ref(ref ast.Ref) {
+	loc := s.loc
 	s.operands(ref)
+	s.loc = loc
 	ref = s.aliases.expand(ref)
 	switch {
 	case ref == nil:
@@ -237,8 +239,8 @@ func (s *scope) modelField(ref ast.Ref) {
 		return
 	}
 	if name, ok := ref[3].Value.(ast.String); ok && !slices.Contains(modelFields, string(name)) {
-		s.reads.faults = append(s.reads.faults, faultAt(s.loc, "%v: a model has no field %q%s; it has %s",
-			ref[:4], string(name), didYouMean(string(name), modelFields), strings.Join(modelFields, ", ")))
+		s.reads.faults = append(s.reads.faults, faultAt(s.loc, "input.models[_].%s: a model has no field %q%s; it has %s",
+			string(name), string(name), didYouMean(string(name), modelFields), strings.Join(modelFields, ", ")))
 	}
 }
 

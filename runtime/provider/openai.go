@@ -61,16 +61,7 @@ func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 		return nil, unsupported(c.Operation)
 	}
 	req := upstream.Request{Path: path, Body: c.Body, Stream: c.Stream, RequestID: c.RequestID, Header: c.Header}
-	if d.credential != nil {
-		secret, err := d.credential()
-		if err != nil {
-			f := upstream.Broken("the endpoint's credential cannot be read: %w", err)
-			f.BodySent = false
-			return nil, f
-		}
-		req.Bearer = secret
-	}
-	resp, err := d.transport.Do(ctx, &req)
+	resp, err := d.send(ctx, &req)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +74,37 @@ func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 		return d.stream(resp)
 	}
 	return whole(resp)
+}
+
+// send sends a request with the endpoint's credential.
+func (d *openAI) send(ctx context.Context, req *upstream.Request) (*upstream.Response, error) {
+	if d.credential != nil {
+		secret, err := d.credential()
+		if err != nil {
+			f := upstream.Broken("the endpoint's credential cannot be read: %w", err)
+			f.BodySent = false
+			return nil, f
+		}
+		req.Bearer = secret
+	}
+	return d.transport.Do(ctx, req)
+}
+
+// Probe asks for the list of models. A server that has none (404, 405) is there all the same.
+func (d *openAI) Probe(ctx context.Context) error {
+	resp, err := d.send(ctx, &upstream.Request{Method: "GET", Path: "/models"})
+	if err != nil {
+		return err
+	}
+	if resp.Status < 200 || resp.Status > 299 {
+		f, _ := resp.Fail()
+		if resp.Status == 404 || resp.Status == 405 {
+			return nil
+		}
+		return f
+	}
+	_, err = whole(resp)
+	return err
 }
 
 // unsupported is the failure of an operation that a dialect does not have.

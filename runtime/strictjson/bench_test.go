@@ -71,11 +71,12 @@ func BenchmarkRender(b *testing.B) {
 }
 
 func BenchmarkReply(b *testing.B) {
+	body := []byte(event)
 	var out []byte
 	b.Run("read", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			r, err := ReadReply([]byte(event))
+			r, err := ReadReply(body)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -85,7 +86,7 @@ func BenchmarkReply(b *testing.B) {
 	b.Run("edit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			r, err := ReadReply([]byte(event))
+			r, err := ReadReply(body)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -95,7 +96,7 @@ func BenchmarkReply(b *testing.B) {
 		}
 	})
 	b.Run("walk", func(b *testing.B) {
-		r, err := ReadReply([]byte(event))
+		r, err := ReadReply(body)
 		if err != nil {
 			b.Fatal(err)
 		}

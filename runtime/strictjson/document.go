@@ -27,9 +27,9 @@ var docs = sync.Pool{New: func() any { return new(Doc) }}
 
 // What a Doc may keep in the pool: more than a large chat needs, less than one huge body costs.
 const (
-	keepEntries = 1 << 14
-	keepArena   = 1 << 18
-	keepTexts   = 64 // blocks
+	keepEntries = 1 << 14 // of the index, and of the lists of edits
+	keepArena   = 1 << 18 // bytes
+	keepTexts   = 64      // blocks
 )
 
 // Parse reads b strictly. The error is an *Error. The Doc keeps b and reads it until Release, so b must not be
@@ -75,6 +75,9 @@ func (d *Doc) Release() {
 	}
 	d.releaseTexts()
 	clear(d.ops)
+	if cap(d.ops) > keepEntries || cap(d.parts) > keepEntries {
+		d.ops, d.parts = nil, nil
+	}
 	d.arena, d.parts, d.ops = d.arena[:0], d.parts[:0], d.ops[:0]
 	d.sorted, d.keyEdits = false, false
 	docs.Put(d)
@@ -84,7 +87,6 @@ func (d *Doc) releaseTexts() {
 	if len(d.texts) > keepTexts {
 		clear(d.texts[keepTexts:])
 		d.texts = d.texts[:keepTexts]
-		d.parts = nil
 	}
 	for i := range min(d.used, len(d.texts)*textsPerBlock) {
 		d.texts[i/textsPerBlock][i%textsPerBlock] = Text{}
@@ -96,7 +98,7 @@ func (d *Doc) releaseTexts() {
 // the Doc's until Release.
 func (d *Doc) reserve(n int) []byte {
 	if cap(d.arena)-len(d.arena) < n {
-		d.arena = make([]byte, 0, max(n, 2*cap(d.arena), 1024))
+		d.arena = make([]byte, 0, max(n, min(2*cap(d.arena), keepArena), 1024))
 	}
 	start := len(d.arena)
 	d.arena = d.arena[:start+n]

@@ -18,7 +18,7 @@ func (r *Reply) emit(dst []byte, v *fastjson.Value) []byte {
 		}
 		return append(dst, ']')
 	case fastjson.TypeString:
-		return AppendString(dst, r.text(v))
+		return appendLiteral(dst, r.text(v))
 	case fastjson.TypeNumber:
 		return appendNumber(dst, v)
 	case fastjson.TypeTrue:
@@ -38,7 +38,7 @@ func (r *Reply) emitObject(dst []byte, o *fastjson.Object) []byte {
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = append(AppendString(dst, key), ':')
+		dst = append(appendLiteral(dst, key), ':')
 		dst = r.emit(dst, v)
 	})
 	return append(dst, '}')
@@ -58,6 +58,12 @@ func appendNumber(dst []byte, v *fastjson.Value) []byte {
 		tidied = "null"
 	}
 	return append(dst[:start], tidied...)
+}
+
+// number is a number as it leaves, valid until the next call.
+func (r *Reply) number(v *fastjson.Value) []byte {
+	r.digits = appendNumber(r.digits[:0], v)
+	return r.digits
 }
 
 // tidyNumber writes a number without superfluous plus and zeros, and with digits on both sides of its point.

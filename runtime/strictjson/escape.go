@@ -130,12 +130,6 @@ var safe = func() (t [256]bool) {
 // each, as encoding/json has it.
 func AppendString[T ~string | ~[]byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
-	dst = appendEscaped(dst, s)
-	return append(dst, '"')
-}
-
-// appendEscaped appends s as the content of a string literal.
-func appendEscaped[T ~string | ~[]byte](dst []byte, s T) []byte {
 	done := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -159,7 +153,29 @@ func appendEscaped[T ~string | ~[]byte](dst []byte, s T) []byte {
 		}
 		i += size
 	}
-	return append(dst, s[done:]...)
+	dst = append(dst, s[done:]...)
+	return append(dst, '"')
+}
+
+// appendLiteral is AppendString for text known to be UTF-8, which needs a look at eight bytes at a time only.
+func appendLiteral(dst, text []byte) []byte {
+	dst = append(dst, '"')
+	dst = appendContent(dst, text)
+	return append(dst, '"')
+}
+
+// appendContent appends text known to be UTF-8 as the content of a string literal.
+func appendContent(dst, text []byte) []byte {
+	done := 0
+	for {
+		i := plainEnd(text, done)
+		dst = append(dst, text[done:i]...)
+		if i == len(text) {
+			return dst
+		}
+		dst = appendEscape(dst, text[i])
+		done = i + 1
+	}
 }
 
 // appendEscape appends the escape of a quote, a backslash or a control character.

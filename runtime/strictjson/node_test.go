@@ -118,7 +118,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 		}
 		d.Release()
 	})
-	if allocs >= 1 {
+	if allocs >= 1 && !racing {
 		t.Errorf("reading a request allocates %v times", allocs)
 	}
 }

@@ -23,13 +23,14 @@ type Reply struct {
 	edited bool
 	live   bool
 
-	texts map[*fastjson.Value][]byte // strings that were given another text
-	arena []byte                     // those texts; what it held before it grew stays valid
-	added []*fastjson.Parser         // of values put in by Set; the first inUse of them hold some
-	inUse int
-	names map[string]string // keys met before, so that naming them again allocates nothing
-	tape  []entry           // of the scan that comes before fastjson's
-	keys  keySet
+	texts  map[*fastjson.Value][]byte // strings that were given another text
+	arena  []byte                     // those texts; what it held before it grew stays valid
+	added  []*fastjson.Parser         // of values put in by Set; the first inUse of them hold some
+	inUse  int
+	names  map[string]string // keys met before, so that naming them again allocates nothing
+	digits []byte            // the number in hand
+	tape   []entry           // of the scan that comes before fastjson's
+	keys   keySet
 }
 
 var replies = sync.Pool{New: func() any {
@@ -39,6 +40,7 @@ var replies = sync.Pool{New: func() any {
 // What a Reply may keep in the pool.
 const (
 	keepReply = 1 << 18 // bytes of body
+	keepEdits = 64
 	keepNames = 256
 	keepName  = 32 // bytes
 )
@@ -102,7 +104,8 @@ func (r *Reply) Release() {
 	if !r.live {
 		return
 	}
-	large := cap(r.src) > keepReply || cap(r.arena) > keepReply
+	large := cap(r.src) > keepReply || cap(r.arena) > keepReply || cap(r.tape) > keepEntries ||
+		len(r.texts) > keepEdits || len(r.added) > keepEdits
 	r.live, r.edited, r.root = false, false, nil
 	r.src, r.arena, r.inUse = r.src[:0], r.arena[:0], 0
 	if len(r.texts) > 0 {

@@ -12,7 +12,7 @@ func (d *Doc) settleKeys(root []Override) map[uint32]string {
 	for at := range d.editedObjects() {
 		taken := d.plainKeys(at, root)
 		for i, end := at+1, d.tape[at].next; i < end; i = d.tape[i+1].next {
-			if o := d.editedKey(i); o != nil {
+			if o := d.sortedOp(i, opText); o != nil {
 				name := string(o.text.partText(o.part))
 				suffixes[i] = apart(taken, name)
 			}
@@ -66,7 +66,7 @@ func (d *Doc) plainKeys(at uint32, root []Override) map[string]int {
 			taken[string(d.text(i))] = 1
 		}
 	}
-	if o := d.findOp(at, opShape); o != nil {
+	if o := d.sortedOp(at, opShape); o != nil {
 		for _, a := range o.add {
 			taken[a.key] = 1
 		}
@@ -79,16 +79,13 @@ func (d *Doc) plainKeys(at uint32, root []Override) map[string]int {
 	return taken
 }
 
-// editedKey is the op that edits the key at i, or nil. The ops are sorted.
-func (d *Doc) editedKey(i uint32) *op {
-	if d.tape[i].flags&flagEdited == 0 {
-		return nil
-	}
-	at, found := slices.BinarySearchFunc(d.ops, op{at: i, kind: opText}, compareOps)
+// sortedOp is findOp for ops that are sorted, and so fit for going through a large document.
+func (d *Doc) sortedOp(at uint32, kind opKind) *op {
+	i, found := slices.BinarySearchFunc(d.ops, op{at: at, kind: kind}, compareOps)
 	if !found {
 		return nil
 	}
-	return &d.ops[at]
+	return &d.ops[i]
 }
 
 // partText is the current text of one part.

@@ -251,7 +251,7 @@ func (c *cutter) step(to int) int {
 }
 
 // appendPart appends the string literal of an edited text's part, whose text began at base of the text as it came.
-// Stretches as they came keep their spelling, escapes included; suffix is put behind the text.
+// Stretches as they came keep their spelling, escapes included; suffix, which needs none, is put behind the text.
 func (t *Text) appendPart(dst []byte, part, base int, suffix string) []byte {
 	raw := t.d.raw(t.parts[part])
 	written := rawText{content: raw[1 : len(raw)-1]}
@@ -262,12 +262,11 @@ func (t *Text) appendPart(dst []byte, part, base int, suffix string) []byte {
 			break
 		}
 		if p.with != nil {
-			dst = appendEscaped(dst, p.with)
+			dst = appendContent(dst, p.with)
 			continue
 		}
 		from := written.seek(p.start - base)
 		dst = append(dst, written.content[from:written.seek(p.end-base)]...)
 	}
-	dst = appendEscaped(dst, suffix)
-	return append(dst, '"')
+	return append(append(dst, suffix...), '"')
 }

@@ -37,8 +37,7 @@ func (v Value) Kind() Kind {
 	case fastjson.TypeTrue, fastjson.TypeFalse:
 		return Bool
 	case fastjson.TypeNumber:
-		var buf [32]byte
-		if string(appendNumber(buf[:0], v.v)) != "null" {
+		if !v.r.ugly || string(v.r.number(v.v)) != "null" {
 			return Number
 		}
 	}
@@ -143,8 +142,7 @@ func (v Value) Int64() (value int64, ok bool) {
 	if v.Kind() != Number {
 		return 0, false
 	}
-	var buf [32]byte
-	value, err := strconv.ParseInt(string(appendNumber(buf[:0], v.v)), 10, 64)
+	value, err := strconv.ParseInt(string(v.r.number(v.v)), 10, 64)
 	return value, err == nil
 }
 

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"io"
 	"time"
 )
@@ -51,6 +52,18 @@ func (e *Endpoint) Latency() Latency { return e.record.latencyClass() }
 
 // InFlight is the number of calls under way, streams included.
 func (e *Endpoint) InFlight() int { return int(e.record.inFlight.Load()) }
+
+// Probe asks the model server, without any caller's text, whether it can be reached and takes the credential. A Caller
+// that has no method Probe(ctx) error is taken at its word. Errors are *Failure; the record does not hear of them.
+func (e *Endpoint) Probe(ctx context.Context) error {
+	p, ok := e.o.Caller.(interface {
+		Probe(ctx context.Context) error
+	})
+	if !ok {
+		return nil
+	}
+	return p.Probe(ctx)
+}
 
 // Close gives back the record and closes the Caller if it can be closed. Calls under way end normally.
 func (e *Endpoint) Close() error {

@@ -313,11 +313,11 @@ func ExampleForward() {
 		func(dst []byte, t upstream.Target) *upstream.Call {
 			return &upstream.Call{Operation: wire.ChatCompletions, Body: append(dst, `{"model":"`+t.Endpoint.Model()+`"}`...)}
 		},
-		func(a exchange.Attempt) { fmt.Println("tried", a.Endpoint, a.Code) })
+		func(a exchange.Attempt) { fmt.Printf("tried %s %q\n", a.Endpoint, a.Code) })
 	fmt.Println(target.Endpoint.Name(), string(reply.Body), err)
 	// Output:
-	// tried onprem-1 upstream_error
-	// tried cloud-1
+	// tried onprem-1 "upstream_error"
+	// tried cloud-1 ""
 	// cloud-1 ok <nil>
 }
 

@@ -230,16 +230,18 @@ func TestTransportCancel(t *testing.T) {
 	for name, step := range steps {
 		t.Run(name, func(t *testing.T) {
 			over(t, func(t *testing.T, start func(upstream.TransportOptions, ...modelserver.Step) (*modelserver.Server, *upstream.Transport)) {
-				s, tr := start(upstream.TransportOptions{}, step)
+				came := make(chan struct{})
+				s, tr := start(upstream.TransportOptions{}, func(w http.ResponseWriter, r *http.Request, body []byte) {
+					close(came)
+					step(w, r, body)
+				})
 				ctx, cancel := context.WithCancel(t.Context())
 				failed := make(chan error)
 				go func() {
 					_, _, err := get(ctx, tr, chat(`{}`))
 					failed <- err
 				}()
-				for len(s.Requests()) == 0 {
-					<-time.After(time.Millisecond)
-				}
+				<-came
 				began := time.Now()
 				cancel()
 				wantFailure(t, <-failed, wire.ClientClosed, upstream.RetryNo)

@@ -27,8 +27,11 @@ static int json_fail(json_t *j, const char *error) {
 }
 
 static u32 json_peek(json_t *j) {
-	while (j->at < j->len && (j->text[j->at] == ' ' || j->text[j->at] == '\n' || j->text[j->at] == '\r' || j->text[j->at] == '\t')) j->at++;
-	return j->at < j->len ? j->text[j->at] : 0;
+	for (; j->at < j->len; j->at++) {
+		u32 c = j->text[j->at];
+		if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return c;
+	}
+	return 0;
 }
 
 static int json_open(json_t *j, u8 bracket, const char *error) {
@@ -76,9 +79,10 @@ static int json_hex(json_t *j, u32 *code) {
 
 static u32 json_utf8(u8 *out, u32 code) {
 	if (code < 0x80) return out[0] = (u8)code, 1;
-	if (code < 0x800) return out[0] = (u8)(0xc0 | code >> 6), out[1] = (u8)(0x80 | (code & 63)), 2;
-	if (code < 0x10000) return out[0] = (u8)(0xe0 | code >> 12), out[1] = (u8)(0x80 | (code >> 6 & 63)), out[2] = (u8)(0x80 | (code & 63)), 3;
-	return out[0] = (u8)(0xf0 | code >> 18), out[1] = (u8)(0x80 | (code >> 12 & 63)), out[2] = (u8)(0x80 | (code >> 6 & 63)), out[3] = (u8)(0x80 | (code & 63)), 4;
+	u32 n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+	for (u32 i = n - 1; i; i--, code >>= 6) out[i] = (u8)(0x80 | (code & 63));
+	out[0] = (u8)(0xf00 >> n | code); // 110..., 1110... or 11110...
+	return n;
 }
 
 // json_escape decodes one escape behind its backslash into out (up to 4 bytes) and gives its length, 0 on an error.

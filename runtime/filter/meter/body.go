@@ -9,6 +9,10 @@ const maxLocals = 50_000
 // microseconds.
 const maxStraight = 2048
 
+// maxAhead is how many units may be charged for code that is then jumped over.
+// It trades the precision of units for speed: most branches are short.
+const maxAhead = 64
+
 // traits are what the rewrite must know of a function before it begins.
 type traits struct{ loops, calls, bulk bool }
 
@@ -28,7 +32,7 @@ func (m *module) function(r *reader, signature Signature) []byte {
 		w.depth = len(w.frames)
 		w.step(r.instruction(w.space))
 	}
-	return w.out
+	return w.assemble()
 }
 
 // locals reads the declarations of locals: groups of a count and a type.
@@ -82,25 +86,36 @@ func (r *reader) scan(s space) (t traits) {
 
 // frame is an open block, loop, if, or the function itself.
 type frame struct {
-	loop bool // branches to it go to its beginning
-	join bool // its end is reached in more than one way
-	dead bool // it began in code that is never reached
+	loop  bool // branches to it go to its beginning
+	join  bool // its end is reached in more than one way
+	dead  bool // it began in code that is never reached
+	begun int  // segments begun before it
+}
+
+// segment is a part of the code that is charged at its beginning. Whatever way
+// control takes, it enters by the beginning and pays for all of the segment, up
+// to maxAhead units more than it uses.
+type segment struct {
+	at    int // where in the code it begins
+	units uint64
+	check bool // also ask for fuel if there is none
 }
 
 // writer writes one function with metering.
 //
-// The units of a basic block are collected in pending and taken off the counter
-// where the block ends. In a function with loops the counter lives in a local;
-// the global holds it whenever other code may look: before calls, returns and
-// branches out of the function. Whether it is used up is checked at the entry of
-// functions that call, at the head of loops, before bulk operations and after
-// maxStraight units. A path between two checks is therefore no longer than
-// the code of a function without loops and those it calls that call nothing.
+// In a function with loops the counter lives in a local; the global holds it
+// whenever other code may look: at calls, returns and branches out of the
+// function. Whether it is used up is checked at the entry of functions that
+// call, at the head of loops, before bulk operations and after maxStraight
+// units. A path between two checks is therefore no longer than the code of a
+// function without loops and those it calls that call nothing.
 type writer struct {
 	space
-	out      []byte
+	out      []byte // the code, without the charges of segments
 	frames   []frame
-	pending  uint64 // units of this block, not yet taken off
+	segments []segment
+	branched bool   // the current segment can be left before its end
+	ahead    uint64 // its units behind the first such place
 	straight uint64 // units since the last check, in the order of the code
 	dead     bool   // this code is never reached
 	cached   bool   // the counter is in a local
@@ -124,9 +139,25 @@ func (w *writer) prologue(groups []byte, declared int, t traits) {
 	}
 	w.out = addToVector(groups, n, extra)
 	w.reload()
-	w.pending = 1 + uint64(declared)/8
-	if t.calls {
-		w.check()
+	w.begin(t.calls)
+	w.pay(1 + uint64(declared)/8)
+}
+
+// begin begins a segment here.
+func (w *writer) begin(check bool) {
+	w.segments = append(w.segments, segment{at: len(w.out), check: check})
+	w.branched, w.ahead = false, 0
+	if check {
+		w.straight = 0
+	}
+}
+
+// pay adds units to the current segment.
+func (w *writer) pay(units uint64) {
+	w.segments[len(w.segments)-1].units += units
+	w.straight += units
+	if w.branched {
+		w.ahead += units
 	}
 }
 
@@ -136,34 +167,38 @@ func (w *writer) step(in instruction) {
 		w.skip(in)
 		return
 	}
-	w.pending += uint64(in.cost)
-	w.straight += uint64(in.cost)
+	if w.straight > maxStraight {
+		w.begin(true)
+	} else if w.ahead > maxAhead {
+		w.begin(false)
+	}
+	w.pay(uint64(in.cost))
 	switch in.op {
 	case opBlock:
 		w.open(in, frame{})
 	case opLoop:
-		w.charge()
 		w.open(in, frame{loop: true})
-		w.check()
+		w.begin(true)
 	case opIf:
-		w.charge()
 		w.open(in, frame{join: true})
+		w.branched = true
 	case opElse, opEnd:
 		w.close(in)
 	case opBr, opBrIf, opBrTable:
 		w.branch(in)
 	case opReturn, opReturnCall, opReturnCallIndirect, opUnreachable:
-		w.charge()
 		w.flush()
 		w.copy(in)
 		w.dead = true
 	case opCall, opCallIndirect:
-		w.charge()
 		w.flush()
 		w.copy(in)
 		w.reload()
 	default:
-		w.simple(in)
+		if b, ok := bulkOf(in.op); ok {
+			w.chargeLength(b, w.limit(in))
+		}
+		w.copy(in)
 	}
 }
 
@@ -179,55 +214,45 @@ func (w *writer) skip(in instruction) {
 	}
 }
 
-// simple writes an instruction after which the next one follows.
-func (w *writer) simple(in instruction) {
-	if b, ok := bulkOf(in.op); ok {
-		w.chargeLength(b, w.limit(in))
-	} else if w.straight > maxStraight {
-		w.charge()
-		w.check()
-	}
-	w.copy(in)
-}
-
 func (w *writer) open(in instruction, f frame) {
+	f.begun = len(w.segments)
 	w.frames = append(w.frames, f)
 	w.copy(in)
 }
 
-// close writes an else or end.
+// close writes an else or end. Where ways join that may have paid for different
+// segments, or a loop is left, a new segment begins.
 func (w *writer) close(in instruction) {
 	f := w.frames[len(w.frames)-1]
-	last := len(w.frames) == 1
-	if !w.dead && (f.join || last) {
-		w.charge()
-	}
-	if !w.dead && last {
-		w.flush()
-	}
-	if f.join {
-		w.dead = f.dead
-	}
 	if in.op == opEnd {
 		w.frames = w.frames[:len(w.frames)-1]
 	}
+	if !w.dead && len(w.frames) == 0 {
+		w.flush()
+	}
 	w.copy(in)
+	if f.join {
+		w.dead = f.dead
+	}
+	if f.loop || f.join && f.begun != len(w.segments) {
+		w.begin(false)
+	}
 }
 
 // branch writes a br, br_if or br_table.
 func (w *writer) branch(in instruction) {
-	w.charge()
 	target := len(w.frames) - 1 - int(in.index)
 	if target == 0 {
 		w.flush()
 	}
-	w.frames[target].join = !w.frames[target].loop
+	w.frames[target].join = true
 	if in.op == opBrTable {
 		for i := target; i < len(w.frames); i++ {
-			w.frames[i].join = w.frames[i].join || !w.frames[i].loop
+			w.frames[i].join = true
 		}
 	}
 	w.copy(in)
+	w.branched = true
 	w.dead = in.op != opBrIf
 }
 

@@ -1,6 +1,6 @@
 // Package meter rewrites a WebAssembly module so that a host can bound what it
-// spends: fuel is counted in every basic block and, when a slice of fuel runs
-// out, the guest calls the host for the next one. It is pure bytes to bytes and
+// spends: every stretch of code takes its fuel off a counter and, when a slice of
+// fuel runs out, the guest calls the host for the next one. It is pure bytes to bytes and
 // knows no runtime; the engine in package filter gives the fuel its meaning.
 //
 // A guest compiled to machine code can't be preempted: while it spins, the
@@ -51,10 +51,13 @@
 //
 // # Units
 //
-// One unit is about one simple instruction (0.1 to 0.6 ns in ordinary code);
-// calls, divisions and the like count for more; see the cost table. Bulk
-// operations cost one unit for 16 bytes or 2 table elements, memory.grow 4,096
-// units for a page, counted by their length at run time.
+// One unit is about one simple instruction (0.1 to 0.6 ns in ordinary code, much
+// more in a chain of cache misses); calls, divisions and the like count for more;
+// see the cost tables. Bulk operations cost one unit for 16 bytes or 2 table
+// elements, memory.grow 4,096 units for a page, counted by their length at run
+// time. Code is paid for ahead: an early way out of it has paid up to 64 units
+// too much, never too little. The units of a run depend on the module and its
+// input alone, not on how the slices fall.
 //
 // # What is refused
 //

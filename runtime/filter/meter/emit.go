@@ -95,16 +95,31 @@ func (w *writer) reload() {
 	}
 }
 
-// charge takes the pending units off the counter.
-func (w *writer) charge() {
-	if w.pending == 0 {
+// assemble returns the code with the segments' charges put in.
+func (w *writer) assemble() []byte {
+	code := w.out
+	w.out = make([]byte, 0, len(code)+16*len(w.segments))
+	done := 0
+	for _, s := range w.segments {
+		w.out = append(w.out, code[done:s.at]...)
+		done = s.at
+		w.charge(s.units)
+		if s.check {
+			w.check()
+		}
+	}
+	return append(w.out, code[done:]...)
+}
+
+// charge takes units off the counter.
+func (w *writer) charge(units uint64) {
+	if units == 0 {
 		return
 	}
 	w.load()
-	w.i64(int64(w.pending))
+	w.i64(int64(units))
 	w.op(opI64Sub)
 	w.store()
-	w.pending = 0
 }
 
 // check asks the host for the next slice if the counter is below zero.
@@ -116,18 +131,16 @@ func (w *writer) check() {
 	w.indexed(opCall, w.helper())
 	w.reload()
 	w.op(opEnd)
-	w.straight = 0
 }
 
 // blockEmpty is the type of a block without parameters and results.
 const blockEmpty = 0x40
 
-// chargeLength takes what is pending and what b's length costs off the counter
-// and checks it, before the operation runs. The length, on top of the stack, is
+// chargeLength takes what b's length costs off the counter and checks it, before
+// the operation runs. The length, on top of the stack, is
 // left there.
 func (w *writer) chargeLength(b bulk, limit uint32) {
 	w.indexed(opLocalSet, w.length)
-	w.charge()
 	w.load()
 	w.indexed(opLocalGet, w.length)
 	if b.grow {

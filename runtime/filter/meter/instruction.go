@@ -52,8 +52,7 @@ func (r *reader) instruction(s space) instruction {
 }
 
 // shortest returns an instruction with the number behind its prefix in the
-// shortest form. Runtimes differ in how they read longer forms, and must not see
-// other instructions than we do.
+// shortest form: not every runtime reads longer ones.
 func shortest(op uint16, raw []byte) []byte {
 	if op <= 0xff {
 		return raw
@@ -76,14 +75,20 @@ func (r *reader) opcode() (uint16, opcode) {
 		}
 		return uint16(first), plain[first]
 	}
+	start := r.pos - 1
 	sub := r.u32()
 	entries := misc
 	if first == prefixVector {
 		entries = vector
 	}
 	if sub > 0xff || entries[byte(sub)].imm == absent {
+		r.pos = start
 		r.fail("instruction 0x%02x %d is unknown and can't be metered", first, sub)
 		return 0, opcode{}
+	}
+	if first == prefixVector && r.pos-start != 1+len(appendU32(nil, sub)) {
+		r.pos = start
+		r.fail("vector opcode is not in its shortest form, which runtimes read in different ways")
 	}
 	return uint16(first)<<8 | uint16(sub), entries[byte(sub)]
 }

@@ -91,8 +91,9 @@ func (m *module) read(b []byte) error {
 	for r.err == nil && r.left() > 0 {
 		last = m.section(r, last)
 	}
-	if r.err == nil && m.out[functionSection] != nil && m.out[codeSection] == nil && m.defined() > 0 {
-		r.fail("function section without a code section")
+	if r.err == nil && m.out[codeSection] == nil && m.defined() > 0 {
+		r.where = "end of the module"
+		r.fail("%d functions are declared and there is no code section", m.defined())
 	}
 	return r.err
 }

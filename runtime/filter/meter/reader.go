@@ -111,8 +111,10 @@ func (r *reader) name() string {
 
 // index reads an index into a space of n things.
 func (r *reader) index(what string, n int) uint32 {
+	start := r.pos
 	i := r.u32()
 	if r.err == nil && int64(i) >= int64(n) {
+		r.pos = start
 		r.fail("%s %d does not exist, there are %d", what, i, n)
 		return 0
 	}
@@ -122,6 +124,7 @@ func (r *reader) index(what string, n int) uint32 {
 // memory reads a memory index, which must be the single byte 0.
 func (r *reader) memory() {
 	if b := r.byte(); b != 0 {
+		r.pos--
 		r.fail("more than one memory (multi-memory) can't be metered")
 	}
 }

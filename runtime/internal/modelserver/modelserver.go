@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -70,6 +71,7 @@ func newServer(steps []Step) *Server {
 	}
 	s := &Server{step: steps, gone: make(chan struct{}, 1024), stop: make(chan struct{})}
 	s.http = httptest.NewUnstartedServer(s)
+	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // what clients do to it is the test's business
 	return s
 }
 
@@ -153,16 +155,24 @@ func Error(status int, param string, header ...string) Step {
 	return Status(status, fmt.Sprintf(`{"error":{"message":"SECRET upstream text","type":"x","param":%q,"code":null}}`, param), header...)
 }
 
-// Answer answers a chat with text, or streams its words where a stream is asked for. Usage counts its words.
+// Answer answers a chat with text, or streams its words where a stream is asked for, with its usage where that is.
+// Usage counts words.
 func Answer(text string) Step {
 	return func(w http.ResponseWriter, r *http.Request, body []byte) {
 		var req struct {
-			Model  string
-			Stream bool
+			Model   string
+			Stream  bool
+			Options struct {
+				Usage bool `json:"include_usage"`
+			} `json:"stream_options"`
 		}
 		_ = json.Unmarshal(body, &req)
 		if req.Stream {
-			Stream(strings.SplitAfter(text, " ")...)(w, r, body)
+			data := deltas(strings.SplitAfter(text, " "))
+			if req.Options.Usage {
+				data = append(data, usage(len(strings.Fields(text))))
+			}
+			Events(0, append(data, "[DONE]")...)(w, r, body)
 			return
 		}
 		JSON(Chat(req.Model, text))(w, r, body)
@@ -191,12 +201,23 @@ const Finish = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":17
 func Stream(deltas ...string) Step { return SlowStream(0, deltas...) }
 
 // SlowStream is Stream with a pause before every event but the first.
-func SlowStream(pause time.Duration, deltas ...string) Step {
-	data := make([]string, 0, len(deltas)+2)
-	for _, d := range deltas {
+func SlowStream(pause time.Duration, text ...string) Step {
+	return Events(pause, append(deltas(text), "[DONE]")...)
+}
+
+// deltas are the events of a chat's stream up to its finish.
+func deltas(text []string) []string {
+	data := make([]string, 0, len(text)+3)
+	for _, d := range text {
 		data = append(data, Delta(d))
 	}
-	return Events(pause, append(data, Finish, "[DONE]")...)
+	return append(data, Finish)
+}
+
+// usage is the event that reports the usage of a stream of n words.
+func usage(n int) string {
+	return fmt.Sprintf(`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":[],`+
+		`"usage":{"prompt_tokens":3,"completion_tokens":%d,"total_tokens":%d}}`, n, n+3)
 }
 
 // Events streams events with that data and ends the answer properly, with a pause before every event but the first.

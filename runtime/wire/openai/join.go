@@ -102,9 +102,11 @@ func (t *tree) element(e strictjson.Value, i int, end bool) *tree {
 	} else if end {
 		i = -1
 	}
-	for _, kid := range t.kids {
-		if i >= 0 && kid.index == i {
-			return kid
+	if i >= 0 {
+		for _, kid := range t.kids {
+			if kid.index == i {
+				return kid
+			}
 		}
 	}
 	kid := &tree{kind: strictjson.Null, index: i}

@@ -56,7 +56,7 @@ func (s *said) member(owner strictjson.Value, key string, v strictjson.Value, r 
 	case m.class == own || v.Kind() == strictjson.Null:
 		return
 	case m.class == skip:
-		s.more = true
+		s.more = s.more || s.choice >= 0
 		return
 	case m.class == copied:
 		s.copies = append(s.copies, wire.Copy{Choice: s.choice, Owner: owner, Key: m.key})
@@ -127,7 +127,7 @@ func (s *said) value(v strictjson.Value, r *rule, growing bool) {
 		s.array(v, r, growing)
 	case strictjson.Null:
 	default:
-		s.more = true
+		s.more = s.more || s.choice >= 0
 	}
 }
 

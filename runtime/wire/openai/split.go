@@ -127,7 +127,7 @@ func (s *split) rest() {
 		}
 		return true
 	})
-	if len(b) > n {
+	if len(b) > n || len(s.events) == 0 {
 		s.add(append(b, '}'))
 	}
 }
