@@ -19,8 +19,11 @@ import (
 // shards is the number of independently locked parts; the LRU's lookups take an exclusive lock.
 const shards = 16
 
-// entryOverhead is counted for each entry beside its frames: key, list element and headers, in bytes.
-const entryOverhead = 512
+// Bytes counted beside the frames' data: for each entry its key, list element and headers, for each frame its place.
+const (
+	entryOverhead = 512
+	frameOverhead = 32
+)
 
 // Options bound a Cache. The zero value stores nothing but still coalesces.
 type Options struct {
@@ -33,11 +36,17 @@ type Options struct {
 type Entry struct {
 	Model    string // the model and endpoint that made it
 	Endpoint string
-	Stream   bool     // Frames are a stream's events; else there is one frame, the whole answer
-	Frames   [][]byte // JSON, in the request's format, reversible tokens in place
+	Stream   bool    // Frames are a stream's events; else there is one frame, the whole answer
+	Frames   []Frame // in the request's format, reversible tokens in place
 	Usage    wire.Usage
 	Expires  time.Time // zero: set from Options.TTL
 	size     int64
+}
+
+// Frame is one event of a stream, or one whole answer. It is shared and never changed.
+type Frame struct {
+	Data  []byte // JSON
+	Usage bool   // an event that only reports usage, which not every caller asked for
 }
 
 // Cache is safe for concurrent use.
@@ -103,10 +112,10 @@ func (c *Cache) Put(k Key, e *Entry) bool {
 	}
 	e.size = entryOverhead
 	for _, f := range e.Frames {
-		e.size += int64(cap(f)) + 24
+		e.size += int64(cap(f.Data)) + frameOverhead
 	}
 	s := c.shard(k)
-	if e.size > int64(c.opts.MaxEntry)+entryOverhead || e.size > s.budget {
+	if e.size > s.budget {
 		return false
 	}
 	s.mu.Lock()

@@ -32,10 +32,10 @@ type Flight struct {
 
 	mu      sync.Mutex
 	head    Head
-	ready   bool     // head is set
-	frames  [][]byte // kept frames; frames[0] has number base
+	ready   bool    // head is set
+	frames  []Frame // kept frames; frames[0] has number base
 	base    int
-	bytes   int // of all kept frames
+	bytes   int // of all kept frames' data
 	whole   bool
 	done    bool
 	err     error
@@ -116,11 +116,11 @@ func (f *Flight) Begin(h Head) {
 
 // Write adds one frame, which the flight keeps: the caller must not change it afterwards. It waits while the only
 // reader is too far behind, and fails when the flight's context has ended.
-func (f *Flight) Write(frame []byte) error {
+func (f *Flight) Write(frame Frame) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.frames = append(f.frames, frame)
-	f.bytes += len(frame)
+	f.bytes += len(frame.Data)
 	if f.whole && f.bytes > f.cache.opts.MaxEntry {
 		f.whole = false
 		f.mu.Unlock()
@@ -152,8 +152,8 @@ func (f *Flight) trim() {
 			f.readers = slices.Delete(f.readers, i, i+1)
 			continue
 		}
-		f.bytes -= len(f.frames[0])
-		f.frames[0] = nil
+		f.bytes -= len(f.frames[0].Data)
+		f.frames[0] = Frame{}
 		f.frames = f.frames[1:]
 		f.base++
 	}
@@ -243,7 +243,7 @@ func (r *Reader) Head(ctx context.Context) (Head, error) {
 
 // Next appends to dst all frames that are there and not yet read, waiting for at least one. The frames are shared and
 // must not be changed. After the last one it returns io.EOF for a complete answer, else the producer's error.
-func (r *Reader) Next(ctx context.Context, dst [][]byte) ([][]byte, error) {
+func (r *Reader) Next(ctx context.Context, dst []Frame) ([]Frame, error) {
 	f := r.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -307,7 +307,7 @@ func (r *EntryReader) Head(context.Context) (Head, error) {
 }
 
 // Next appends all frames to dst, then returns io.EOF. The frames are shared and must not be changed.
-func (r *EntryReader) Next(_ context.Context, dst [][]byte) ([][]byte, error) {
+func (r *EntryReader) Next(_ context.Context, dst []Frame) ([]Frame, error) {
 	if r.read {
 		return dst, io.EOF
 	}

@@ -23,3 +23,11 @@ type Surface interface {
 	// ErrorEvent appends the event that ends a stream which failed, framed.
 	ErrorEvent(dst []byte, f *wire.Fault) []byte
 }
+
+// Verbatim is a Surface that writes answers and events as the request's format has them, so that what nobody edits need
+// not be read again.
+type Verbatim interface {
+	Surface
+	// Frame appends the data of one event, framed.
+	Frame(dst, data []byte) []byte
+}

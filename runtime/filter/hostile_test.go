@@ -134,7 +134,7 @@ func TestRemembersWithin(t *testing.T) {
 // An instance whose memory grew can't be put back, and is thrown away.
 func TestGrownIsDiscarded(t *testing.T) {
 	s := hostile(t)
-	s.Limits.Base = MaxGuestTime
+	s.Limits.Base, s.Limits.MemoryPages = MaxGuestTime, 32
 	h := load(t, s)
 	for _, text := range []string{"!m", "!g"} {
 		_, p, err := pass(t, text, h)

@@ -105,9 +105,10 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 			return nil, err
 		}
 	}
-	if !(emptied && ev.Bare && empty(ev)) {
-		s.out = append(s.out, ev)
+	if emptied && ev.Bare && len(ev.Finished) == 0 && empty(ev) {
+		return s.out, nil
 	}
+	s.out = append(s.out, ev)
 	return s.out, nil
 }
 

@@ -19,7 +19,7 @@ import (
 // source is an answer to be read: a cache entry, or a flight that may still be under way.
 type source interface {
 	Head(ctx context.Context) (cache.Head, error)
-	Next(ctx context.Context, dst [][]byte) ([][]byte, error)
+	Next(ctx context.Context, dst []cache.Frame) ([]cache.Frame, error)
 	Usage() wire.Usage
 	Close()
 }
@@ -175,7 +175,7 @@ func (p *producer) whole() error {
 	frame, err := p.filtered()
 	if err == nil {
 		p.flight.Begin(p.head)
-		err = p.flight.Write(frame)
+		err = p.flight.Write(cache.Frame{Data: frame})
 	}
 	p.finish(err)
 	if err != nil {
@@ -249,7 +249,7 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		return err
 	}
 	for _, ev := range evs {
-		frame := ev.Doc.Append(nil)
+		frame := cache.Frame{Data: ev.Doc.Append(nil), Usage: ev.UsageEnd}
 		ev.Doc.Release()
 		if err := p.flight.Write(frame); err != nil {
 			return err

@@ -32,17 +32,13 @@ func (r *run) whole(ctx context.Context, src source, head cache.Head) error {
 	if err != nil {
 		return exchange.AsError(exchange.StageForward, err)
 	}
-	a, err := r.join(frames, head.Stream)
-	if err != nil {
+	r.x.Usage = src.Usage()
+	if r.verbatim(head) != nil {
+		r.out = append(r.out[:0], frames[0].Data...)
+	} else if err := r.render(frames, head.Stream); err != nil {
 		return exchange.AsError(exchange.StageReply, err)
 	}
-	defer a.Doc.Release()
-	r.x.Usage = src.Usage()
 	r.x.FirstByte = time.Now()
-	if r.pass.NeedsRestore() {
-		r.pass.RestoreAnswer(a, r.x.Decision.Restore)
-	}
-	r.out = r.surface.Answer(r.out[:0], r.x, a)
 	r.begun = true
 	if err := r.caller.Reply(200, r.headers(), r.out); err != nil {
 		return r.gone(ctx, err)
@@ -51,7 +47,31 @@ func (r *run) whole(ctx context.Context, src source, head cache.Head) error {
 	return nil
 }
 
-func readAll(ctx context.Context, src source) (frames [][]byte, err error) {
+// verbatim is the surface where an answer leaves as it lies in the cache: the surface writes the request's own format,
+// nothing is to be restored, and the form is the one asked for. Else it is nil.
+func (r *run) verbatim(head cache.Head) exchange.Verbatim {
+	v, ok := r.surface.(exchange.Verbatim)
+	if !ok || head.Stream != r.x.Request.Stream || r.pass.NeedsRestore() {
+		return nil
+	}
+	return v
+}
+
+// render puts a whole answer into r.out, restored and in the surface's shape.
+func (r *run) render(frames []cache.Frame, stream bool) error {
+	a, err := r.join(frames, stream)
+	if err != nil {
+		return err
+	}
+	defer a.Doc.Release()
+	if r.pass.NeedsRestore() {
+		r.pass.RestoreAnswer(a, r.x.Decision.Restore)
+	}
+	r.out = r.surface.Answer(r.out[:0], r.x, a)
+	return nil
+}
+
+func readAll(ctx context.Context, src source) (frames []cache.Frame, err error) {
 	for {
 		frames, err = src.Next(ctx, frames)
 		if errors.Is(err, io.EOF) {
@@ -64,14 +84,14 @@ func readAll(ctx context.Context, src source) (frames [][]byte, err error) {
 }
 
 // join makes a whole answer of frames.
-func (r *run) join(frames [][]byte, stream bool) (*wire.Answer, error) {
+func (r *run) join(frames []cache.Frame, stream bool) (*wire.Answer, error) {
 	format := r.x.Request.Format
 	if !stream {
-		return format.Answer(frames[0])
+		return format.Answer(frames[0].Data)
 	}
 	evs := make([]*wire.Event, 0, len(frames))
 	for _, f := range frames {
-		ev, err := format.Event(f)
+		ev, err := format.Event(f.Data)
 		if err != nil {
 			return nil, err
 		}
@@ -88,24 +108,24 @@ type editor interface {
 
 // stream sends a streamed answer, each event as soon as it is there.
 func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
-	var restore editor
+	w := writer{r: r, stream: head.Stream, verbatim: r.verbatim(head)}
 	if r.pass.NeedsRestore() {
-		restore = r.pass.RestoreStream(r.x.Decision.Restore)
+		w.restore = r.pass.RestoreStream(r.x.Decision.Restore)
 	}
-	var frames [][]byte
+	var frames []cache.Frame
 	for {
 		var err error
 		frames, err = src.Next(ctx, frames[:0])
 		if errors.Is(err, io.EOF) {
-			return r.endStream(ctx, src, restore)
+			return r.endStream(ctx, src, w.restore)
 		}
 		if err != nil {
 			return exchange.AsError(exchange.StageForward, err)
 		}
 		r.out = r.out[:0]
 		for _, f := range frames {
-			if err := r.frame(ctx, f, head.Stream, restore); err != nil {
-				return err
+			if err := w.frame(ctx, f); err != nil {
+				return exchange.AsError(exchange.StageReply, err)
 			}
 		}
 		if err := r.send(ctx); err != nil {
@@ -114,26 +134,55 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 	}
 }
 
-// frame adds what one frame gives to r.out.
-func (r *run) frame(ctx context.Context, frame []byte, stream bool, restore editor) error {
-	evs, err := r.events(frame, stream)
+// writer adds the frames of one streamed answer to r.out.
+type writer struct {
+	r        *run
+	stream   bool              // a frame is one event; else it is a whole answer, to be split
+	verbatim exchange.Verbatim // nil where frames must be read
+	restore  editor            // nil where there is nothing to restore
+}
+
+func (w *writer) frame(ctx context.Context, f cache.Frame) error {
+	hide := !w.r.x.Request.Usage // it was asked for by the gateway, not by this caller
+	if f.Usage && hide {
+		return nil
+	}
+	if w.verbatim != nil {
+		w.r.out = w.verbatim.Frame(w.r.out, f.Data)
+		return nil
+	}
+	evs, err := w.events(f.Data)
 	if err != nil {
-		return exchange.AsError(exchange.StageReply, err)
+		return err
 	}
 	for _, ev := range evs {
-		if ev.UsageEnd && !r.x.Request.Usage {
-			ev.Doc.Release() // it was asked for by the gateway, not by this caller
+		if ev.UsageEnd && hide {
+			ev.Doc.Release()
 			continue
 		}
 		out := []*wire.Event{ev}
-		if restore != nil {
-			if out, err = restore.Event(ctx, ev); err != nil {
-				return exchange.AsError(exchange.StageReply, err)
+		if w.restore != nil {
+			if out, err = w.restore.Event(ctx, ev); err != nil {
+				return err
 			}
 		}
-		r.add(out)
+		w.r.add(out)
 	}
 	return nil
+}
+
+// events reads a frame.
+func (w *writer) events(data []byte) ([]*wire.Event, error) {
+	format := w.r.x.Request.Format
+	if w.stream {
+		ev, err := format.Event(data)
+		return []*wire.Event{ev}, err
+	}
+	a, err := format.Answer(data)
+	if err != nil {
+		return nil, err
+	}
+	return format.Split(a)
 }
 
 func (r *run) add(evs []*wire.Event) {
@@ -141,20 +190,6 @@ func (r *run) add(evs []*wire.Event) {
 		r.out = r.surface.Event(r.out, r.x, ev)
 		ev.Doc.Release()
 	}
-}
-
-// events reads a frame: one event, or a whole answer that is split into events.
-func (r *run) events(frame []byte, stream bool) ([]*wire.Event, error) {
-	format := r.x.Request.Format
-	if stream {
-		ev, err := format.Event(frame)
-		return []*wire.Event{ev}, err
-	}
-	a, err := format.Answer(frame)
-	if err != nil {
-		return nil, err
-	}
-	return format.Split(a)
 }
 
 func (r *run) endStream(ctx context.Context, src source, restore editor) error {

@@ -1,5 +1,7 @@
 package token
 
+import "bytes"
+
 // maxToken is the length of the longest text in token grammar: a kind of 32
 // bytes and a number of 13 digits, which no exchange reaches.
 const maxToken = 48
@@ -66,6 +68,9 @@ type Span struct{ Start, End int }
 // FindLiterals appends to dst the spans of text that are in token grammar,
 // whatever their kind, ascending and not overlapping.
 func FindLiterals(dst []Span, text []byte) []Span {
+	if bytes.IndexByte(text, '[') < 0 {
+		return dst // nearly every text, and many times quicker than the walk below
+	}
 	var g grammar
 	for i, b := range text {
 		if b == '[' {

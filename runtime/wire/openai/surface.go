@@ -51,11 +51,23 @@ func (s surface) Event(dst []byte, _ *exchange.Exchange, ev *wire.Event) []byte 
 	dst = append(dst, "data: "...)
 	body := len(dst)
 	dst = ev.Doc.Append(dst)
-	if bytes.IndexByte(dst[body:], '\n') >= 0 || bytes.IndexByte(dst[body:], '\r') >= 0 { // white space between values, as it came
-		data := bytes.Clone(dst[body:])
-		return sse.AppendData(dst[:begin], data)
+	if multiline(dst[body:]) {
+		return sse.AppendData(dst[:begin], bytes.Clone(dst[body:]))
 	}
 	return append(dst, "\n\n"...)
+}
+
+// Frame appends an event that is data already. It makes the surface an exchange.Verbatim.
+func (s surface) Frame(dst, data []byte) []byte {
+	if multiline(data) {
+		return sse.AppendData(dst, data)
+	}
+	return append(append(append(dst, "data: "...), data...), "\n\n"...)
+}
+
+// multiline tells whether data has line ends, which are white space between its values as it came.
+func multiline(data []byte) bool {
+	return bytes.IndexByte(data, '\n') >= 0 || bytes.IndexByte(data, '\r') >= 0
 }
 
 // End appends the event that ends a complete stream.

@@ -1,0 +1,70 @@
+package filter
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluicegate/sluice/filters"
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// redactor loads the shipped redaction filter.
+func redactor(t testing.TB) *Filter {
+	t.Helper()
+	code, ok := filters.Builtin("redact")
+	if !ok {
+		t.Fatal("there is no builtin:redact")
+	}
+	return load(t, Spec{Name: "redact", Module: code, Request: true, Answer: true, Actions: Actions{DefaultRequest: Token}})
+}
+
+// prose is text without findings.
+var prose = strings.Repeat("The quick brown fox jumps over the lazy dog, and nobody minds it at all. ", 16)[:1024]
+
+func benchmarkRequest(b *testing.B, f *Filter, text string) {
+	b.Helper()
+	chain, ctx := NewChain(f), context.Background()
+	x := ask(b, "red", text)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		x.Filters = x.Filters[:0]
+		p, err := chain.Begin(x, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := p.Request(ctx); err != nil {
+			b.Fatal(err)
+		}
+		p.Close()
+	}
+	st := f.Stats()
+	b.ReportMetric(float64(st.Time.Nanoseconds())/float64(st.Calls), "guest-ns/call")
+}
+
+func BenchmarkRequestWords1K(b *testing.B)  { benchmarkRequest(b, load(b, words(b)), prose) }
+func BenchmarkRequestRedact1K(b *testing.B) { benchmarkRequest(b, redactor(b), prose) }
+func BenchmarkRequestRedact16K(b *testing.B) {
+	benchmarkRequest(b, redactor(b), strings.Repeat(prose, 16))
+}
+
+func BenchmarkStreamDelta(b *testing.B) {
+	w := redactor(b)
+	p, err := NewChain(w).Begin(&exchange.Exchange{Principal: &exchange.Principal{Tenant: "red"}}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	f := feed{r: &p.runs[0], t: newProgress(OnAnswer, wire.RoleAssistant, false, true)}
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		if dst, err = f.push(context.Background(), dst[:0], []byte("word "), false); err != nil {
+			b.Fatal(err)
+		}
+		p.spent, p.runs[0].spent = [2]time.Duration{}, [2]time.Duration{}
+	}
+}
