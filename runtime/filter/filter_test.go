@@ -337,7 +337,7 @@ func TestLogsAndLabels(t *testing.T) {
 	var buf bytes.Buffer
 	e := engine(t, Options{Logger: slog.New(slog.NewTextHandler(&buf, nil))})
 	s := hostile(t)
-	s.Limits.Logs = 3
+	s.Limits.Logs, s.Limits.Base = 3, MaxGuestTime
 	h := loadWith(t, e, s)
 	buf.Reset()
 	if _, _, err := pass(t, "!L", h); err != nil {

@@ -17,7 +17,6 @@ type pool struct {
 	idle   []*instance
 	closed bool
 	done   chan struct{} // closed when closed is set
-	wiping sync.RWMutex  // held for reading while instances are out without a slot
 
 	closing sync.Mutex // serialises close
 	drained int        // slots that close has taken for good
@@ -103,7 +102,7 @@ func (p *pool) remove(i int) *instance {
 func (p *pool) put(in *instance) {
 	in.call.forget()
 	p.mu.Lock()
-	keep := !in.broken && !p.closed
+	keep := !in.broken
 	if keep {
 		p.idle = append(p.idle, in)
 	}
@@ -115,10 +114,15 @@ func (p *pool) put(in *instance) {
 }
 
 // wipe puts the idle instances that hold the owner's text back to the snapshot. Done at the exchange's end, it keeps
-// the reset out of the next one's way.
+// the reset out of the next one's way. It needs a slot, as everything that takes an instance out does: there are never
+// more instances than slots.
 func (p *pool) wipe(owner uint64) {
-	p.wiping.RLock()
-	defer p.wiping.RUnlock()
+	select {
+	case p.slots <- struct{}{}:
+	case <-p.done:
+		return // close frees them all
+	}
+	defer func() { <-p.slots }()
 	for {
 		in := p.takeDirty(owner)
 		if in == nil {
@@ -129,14 +133,8 @@ func (p *pool) wipe(owner uint64) {
 			continue
 		}
 		p.mu.Lock()
-		closed := p.closed
-		if !closed {
-			p.idle = append(p.idle, in)
-		}
+		p.idle = append(p.idle, in)
 		p.mu.Unlock()
-		if closed {
-			p.discard(in)
-		}
 	}
 }
 
@@ -179,8 +177,6 @@ func (p *pool) close(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	p.wiping.Lock()
-	defer p.wiping.Unlock()
 	for _, in := range p.idle {
 		in.close()
 	}

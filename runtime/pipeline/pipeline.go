@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -82,8 +83,13 @@ type run struct {
 	leave     func() bool   // stops watching for the caller's going away; nil before there is an upstream call
 	principal atomic.Pointer[exchange.Principal]
 	clock     clock
-	out       []byte // the reply under construction
+	out       []byte // the reply under construction; from buffers
 }
+
+// buffers holds reply buffers. One that grew beyond keepBuffer is left to the collector.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+const keepBuffer = 256 << 10
 
 // Serve takes one request from its head to the last byte of its answer. It returns when the exchange has ended and its
 // record is on its way.
@@ -138,7 +144,7 @@ func (r *run) flow(ctx context.Context) error {
 
 func (p *Pipeline) begin(snap *Snapshot, s exchange.Surface, c Caller) *run {
 	now := time.Now()
-	r := &run{p: p, snap: snap, surface: s, caller: c}
+	r := &run{p: p, snap: snap, surface: s, caller: c, out: *buffers.Get().(*[]byte)}
 	r.clock.start(now)
 	r.x = &exchange.Exchange{
 		ID: uuid.NewString(), Start: now, Generation: snap.Generation, Operation: s.Operation(), Client: c.Client(),
