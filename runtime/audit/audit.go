@@ -6,16 +6,15 @@
 //
 //	exchange ─► Reserve ─► ... ─► Commit ─► buffer ─► writer ─► file
 //
+// Nobody but the writer waits for the disk. While it cannot be written, the writer tries again and Reserve says no.
+//
 // Lines are handed to the operating system within FlushEvery and are not synced to the disk one by one: they survive
 // the end of the process, the last moments may not survive the end of the machine.
 package audit
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,15 +23,15 @@ import (
 // FlushEvery is the longest time a record waits before it is written.
 const FlushEvery = 10 * time.Millisecond
 
-// retryEvery is the pause after a write failed.
-const retryEvery = time.Second
+// ErrClosed is the error of opening a Log anew that has been closed.
+var ErrClosed = errors.New("audit: the log is closed")
 
 // Options configure a Log.
 type Options struct {
-	Path   string // appended to, made with mode 0600; "" keeps no file and records nothing
-	Queue  int    // records reserved or waiting at once; 0 means 4096
-	Drop   bool   // when the queue is full, drop and count records instead of refusing exchanges
-	Logger *slog.Logger
+	Path   string       // appended to, made with mode 0600; "" keeps no file and records nothing
+	Queue  int          // records reserved or waiting at once; 0 means 4096
+	Drop   bool         // when the queue is full, drop and count records instead of refusing exchanges
+	Logger *slog.Logger // required
 }
 
 // Log is safe for concurrent use.
@@ -43,14 +42,23 @@ type Log struct {
 	written atomic.Int64
 	broken  atomic.Bool // the last write failed
 
-	mu     sync.Mutex
-	file   *os.File
-	buf    []byte // lines waiting
-	lines  int64  // of them
-	strays strays
-	closed bool
-	wake   chan struct{}
-	done   chan struct{}
+	mu      sync.Mutex // of what waits
+	waiting waiting
+	strays  strays
+	closed  bool
+
+	out  output
+	wake chan struct{} // something waits
+	stop chan struct{} // closed by Close
+	done chan struct{} // closed by the writer at its end
+	lost error         // what the writer could not write; read after done
+}
+
+// waiting is lines on their way to the file.
+type waiting struct {
+	text   []byte
+	lines  int64
+	places int64 // lines that hold a place
 }
 
 // New opens the file and starts the writer; Close ends both.
@@ -58,46 +66,19 @@ func New(o Options) (*Log, error) {
 	if o.Queue == 0 {
 		o.Queue = 4096
 	}
-	l := &Log{opts: o, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &Log{opts: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	l.free.Store(int64(o.Queue))
 	if o.Path == "" {
 		close(l.done)
 		return l, nil
 	}
-	var err error
-	if l.file, err = open(o.Path); err != nil {
+	f, err := open(o.Path)
+	if err != nil {
 		return nil, err
 	}
+	l.out.file = f
 	go l.write()
 	return l, nil
-}
-
-func open(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the audit log: %w; name a file in a folder that can be written to", err)
-	}
-	if err := endLine(f); err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// endLine ends a last line that a crash cut short, so that the next record starts its own.
-func endLine(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 || !info.Mode().IsRegular() {
-		return err
-	}
-	var last [1]byte
-	if _, err := f.ReadAt(last[:], info.Size()-1); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if last[0] != '\n' {
-		_, err = f.WriteString("\n")
-	}
-	return err
 }
 
 // Slot is a reserved place. Commit or Release it once.
@@ -121,7 +102,7 @@ func (l *Log) Reserve() (Slot, bool) {
 	return Slot{l: l}, l.opts.Drop
 }
 
-// Commit hands the record over.
+// Commit hands the record over. It waits for no disk.
 func (s Slot) Commit(r *Record) {
 	switch {
 	case s.l == nil:
@@ -139,14 +120,33 @@ func (s Slot) Release() {
 	}
 }
 
+// Control records a call of the control listener. It takes a place even when none is left: whoever repairs a full or
+// broken log must not be shut out by it, nor go unrecorded.
+func (l *Log) Control(r *Record) {
+	if l.opts.Path != "" {
+		l.free.Add(-1)
+		l.add(r)
+	}
+}
+
 func (l *Log) add(r *Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buf = r.append(l.buf)
-	l.lines++
+	if l.closed {
+		l.dropped.Add(1)
+		return
+	}
+	l.waiting.add(r)
+	l.waiting.places++
 	l.signal()
 }
 
+func (w *waiting) add(r *Record) {
+	w.text = r.append(w.text)
+	w.lines++
+}
+
+// signal wakes the writer, if it sleeps.
 func (l *Log) signal() {
 	select {
 	case l.wake <- struct{}{}:
@@ -163,16 +163,20 @@ func (l *Log) Stray(r *Record) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buf = l.strays.sums(l.buf, r.End)
-	if l.strays.take(r) {
-		l.buf = r.append(l.buf)
+	if l.closed {
+		l.dropped.Add(1)
+		return
 	}
-	l.signal()
+	l.strays.sum(&l.waiting, r.End, false)
+	if l.strays.take(r) {
+		l.waiting.add(r)
+		l.signal()
+	}
 }
 
 // Stats are a Log's counters.
 type Stats struct {
-	Written int64
+	Written int64 // lines
 	Dropped int64
 	Free    int64 // places left
 	Broken  bool  // the last write failed
@@ -183,7 +187,7 @@ func (l *Log) Stats() Stats {
 	return Stats{Written: l.written.Load(), Dropped: l.dropped.Load(), Free: l.free.Load(), Broken: l.broken.Load()}
 }
 
-// Reopen closes the file and opens the path anew, as after rotation.
+// Reopen closes the file and opens the path anew, as after rotation. When the path cannot be opened, the old file stays.
 func (l *Log) Reopen() error {
 	if l.opts.Path == "" {
 		return nil
@@ -192,72 +196,19 @@ func (l *Log) Reopen() error {
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	old := l.file
-	l.file = f
-	return old.Close()
+	return l.out.swap(f)
 }
 
-// Close writes what waits and closes the file.
+// Close writes what waits and closes the file. The error tells how many records could not be written, and why. Records
+// that come later are dropped and counted.
 func (l *Log) Close() error {
-	if l.opts.Path == "" {
-		return nil
-	}
 	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return nil
-	}
+	first := !l.closed
 	l.closed = true
 	l.mu.Unlock()
-	l.signal()
+	if first {
+		close(l.stop)
+	}
 	<-l.done
-	return l.file.Close()
-}
-
-// write is the writer: it takes what has gathered and writes it with one call.
-func (l *Log) write() {
-	defer close(l.done)
-	var batch []byte
-	for {
-		<-l.wake
-		time.Sleep(FlushEvery)
-		l.mu.Lock()
-		batch, l.buf = l.strays.sums(l.buf, time.Now()), batch[:0]
-		lines, closed := l.lines, l.closed
-		l.lines = 0
-		l.mu.Unlock()
-		if !l.flush(batch, closed) {
-			return
-		}
-		l.written.Add(lines)
-		l.free.Add(lines)
-		if closed {
-			return
-		}
-	}
-}
-
-// flush writes a batch, trying again until it succeeds or the Log is closed.
-func (l *Log) flush(batch []byte, closing bool) bool {
-	for len(batch) > 0 {
-		l.mu.Lock()
-		n, err := l.file.Write(batch)
-		closing = closing || l.closed
-		l.mu.Unlock()
-		batch = batch[n:]
-		if err == nil {
-			l.broken.Store(false)
-			continue
-		}
-		if !l.broken.Swap(true) && l.opts.Logger != nil {
-			l.opts.Logger.Error("the audit log cannot be written", "path", l.opts.Path, "error", err)
-		}
-		if closing {
-			return false
-		}
-		time.Sleep(retryEvery)
-	}
-	return true
+	return errors.Join(l.lost, l.out.close())
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -36,8 +37,8 @@ type Record struct {
 	Cost       float64 // USD
 	Cache      exchange.CacheStatus
 	Outcome    exchange.Outcome
-	Notes      map[string]string // the decision's annotations; of a sum its code
-	Count      int64             // of a sum
+	Notes      map[string]string // the decision's annotations; of a control call what was called and from where
+	Count      int64             // of a sum: how many, with the one code
 }
 
 // append adds the record as one line of JSON. Members without a value are left out.
@@ -128,7 +129,7 @@ func (r *Record) appendUsage(w *line) {
 	w.number("output", r.Usage.Output)
 	w.number("cached", r.Usage.Cached)
 	w.b = append(w.b, '}')
-	if r.Cost > 0 {
+	if r.Cost > 0 && !math.IsInf(r.Cost, 1) { // JSON has no infinity
 		w.key("cost_usd")
 		w.b = strconv.AppendFloat(w.b, r.Cost, 'g', -1, 64)
 	}
@@ -137,6 +138,7 @@ func (r *Record) appendUsage(w *line) {
 // line writes one JSON object.
 type line struct{ b []byte }
 
+// key begins a member. Names are this package's own words.
 func (w *line) key(name string) {
 	if w.b[len(w.b)-1] != '{' {
 		w.b = append(w.b, ',')
@@ -206,8 +208,12 @@ func (w *line) counts(name string, m map[string]int) {
 	}
 	w.key(name)
 	w.b = append(w.b, '{')
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		w.number(k, int64(m[k]))
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.quoted(k)
+		w.b = strconv.AppendInt(append(w.b, ':'), int64(m[k]), 10)
 	}
 	w.b = append(w.b, '}')
 }

@@ -8,39 +8,50 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
-// straysPerSecond is how many exchanges of unknown callers are recorded one by one in a second.
-const straysPerSecond = 50
+// Bounds of the records of unknown callers.
+const (
+	straysPerSecond = 50   // recorded one by one
+	straysWaiting   = 1000 // for the writer, at most; it may be held up by a disk that is full
+)
 
 // strays bounds the records of unknown callers.
 type strays struct {
-	second int64
-	taken  int
-	over   map[wire.Code]int64 // of the second, beyond the bound
+	second  int64 // that taken counts, Unix time
+	taken   int
+	waiting int
+	over    map[wire.Code]int64 // beyond the bounds
+	since   time.Time           // of the first in over
 }
 
 // take tells whether the record may stand for itself; otherwise it counts it.
 func (s *strays) take(r *Record) bool {
-	if s.taken++; s.taken <= straysPerSecond {
+	if s.taken < straysPerSecond && s.waiting < straysWaiting {
+		s.taken++
+		s.waiting++
 		return true
 	}
 	if s.over == nil {
-		s.over = map[wire.Code]int64{}
+		s.over, s.since = map[wire.Code]int64{}, r.End
 	}
 	s.over[r.Outcome.Code]++
 	return false
 }
 
-// sums appends the sums of seconds that have passed.
-func (s *strays) sums(b []byte, now time.Time) []byte {
-	if now.Unix() == s.second {
-		return b
+// sum begins a new second if now is in one, and adds the sums of those before, unless too much waits already. last says
+// that there will be no other chance.
+func (s *strays) sum(w *waiting, now time.Time, last bool) {
+	if now.Unix() == s.second && !last {
+		return
 	}
-	start := time.Unix(s.second, 0)
+	s.second, s.taken = now.Unix(), 0
+	if s.waiting >= straysWaiting && !last {
+		return
+	}
 	for _, code := range slices.Sorted(maps.Keys(s.over)) {
-		sum := Record{Kind: "sum", Start: start, End: start.Add(time.Second), Count: s.over[code]}
+		sum := Record{Kind: "sum", Start: s.since, End: now, Count: s.over[code]}
 		sum.Outcome.Code = code
-		b = sum.append(b)
+		w.add(&sum)
+		s.waiting++
 	}
-	s.second, s.taken, s.over = now.Unix(), 0, nil
-	return b
+	s.over = nil
 }

@@ -91,7 +91,9 @@ func (c *Cache) Join(ctx context.Context, k Key) (f *Flight, r *Reader, lead boo
 // Alone starts a flight that nobody can join and that fills no entry.
 func (c *Cache) Alone(ctx context.Context) (*Flight, *Reader) {
 	f := c.newFlight(ctx, Key{})
-	return f, f.follow()
+	r := f.follow()
+	f.whole = false // nobody else will read it from the start
+	return f, r
 }
 
 func (c *Cache) newFlight(ctx context.Context, k Key) *Flight {
@@ -140,22 +142,26 @@ func (f *Flight) Write(frame Frame) error {
 	return context.Cause(f.ctx)
 }
 
-// trim drops what every reader has read, and cuts laggards while there are several readers.
+// trim drops what every reader has read. While more than MaxEntry is left and there are several readers, it cuts the one
+// furthest behind.
 func (f *Flight) trim() {
-	for f.bytes > f.cache.opts.MaxEntry && len(f.frames) > 0 {
-		i := slices.IndexFunc(f.readers, func(r *Reader) bool { return r.next == f.base })
-		if i >= 0 && len(f.readers) == 1 {
-			return // the producer waits for it
+	for {
+		low := f.base + len(f.frames)
+		for _, r := range f.readers {
+			low = min(low, r.next)
 		}
-		if i >= 0 {
-			f.readers[i].cut = true
-			f.readers = slices.Delete(f.readers, i, i+1)
-			continue
+		for ; f.base < low; f.base++ {
+			f.bytes -= len(f.frames[0].Data)
+			f.frames[0] = Frame{}
+			f.frames = f.frames[1:]
 		}
-		f.bytes -= len(f.frames[0].Data)
-		f.frames[0] = Frame{}
-		f.frames = f.frames[1:]
-		f.base++
+		if f.bytes <= f.cache.opts.MaxEntry || len(f.readers) < 2 {
+			return
+		}
+		f.readers = slices.DeleteFunc(f.readers, func(r *Reader) bool {
+			r.cut = r.next == low
+			return r.cut
+		})
 	}
 }
 

@@ -173,5 +173,5 @@ func (c *call) settled(n int64, end bool) (int, error) {
 // boundary tells whether no character of text crosses offset i.
 func boundary(text []byte, i int) bool { return i >= len(text) || utf8.RuneStart(text[i]) }
 
-// trap is how a guest's own failure reads.
+// errTrap is a guest's own failure.
 var errTrap = errors.New("it trapped")

@@ -2,7 +2,6 @@ package filter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -126,7 +125,7 @@ func (in *instance) reason(err error) error {
 }
 
 // invoke gives a hook its text and runs it within limit of guest time. The hook's first parameters are where the text
-// lies and its length; more are appended by prepare.
+// lies and its length; more follow them.
 func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time.Duration, more ...uint64) (uint64, error) {
 	if limit <= 0 {
 		return 0, fmt.Errorf("%s: %w", s, errBudget)
@@ -171,9 +170,4 @@ func (in *instance) deliver(text []byte) error {
 	}
 	in.stack[0] = uint64(ptr)
 	return nil
-}
-
-// over tells whether an error is the exchange's end and not the filter's fault.
-func over(ctx context.Context, err error) bool {
-	return errors.Is(err, context.Canceled) || ctx.Err() != nil && errors.Is(err, ctx.Err())
 }

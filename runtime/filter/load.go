@@ -126,7 +126,7 @@ func (f *Filter) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.ready(ctx, in); err != nil {
+	if err := f.ready(ctx, in, f.spec.Limits.Load); err != nil {
 		in.close()
 		return err
 	}
@@ -144,11 +144,11 @@ func (f *Filter) start(ctx context.Context) error {
 	return nil
 }
 
-// ready initialises a new instance and hands over the configuration.
-func (f *Filter) ready(ctx context.Context, in *instance) error {
+// ready initialises a new instance and hands over the configuration; each may use limit of guest time.
+func (f *Filter) ready(ctx context.Context, in *instance, limit time.Duration) error {
 	c := &in.call
 	c.ctx = ctx
-	c.clock.start(f.spec.Limits.Load)
+	c.clock.start(limit)
 	if init := in.mod.ExportedFunction("_initialize"); init != nil {
 		if err := in.enter(init, inStart); err != nil {
 			return fmt.Errorf("_initialize: %w", err)
@@ -164,7 +164,7 @@ func (f *Filter) ready(ctx context.Context, in *instance) error {
 		}
 		f.hooks = got
 	}
-	return f.configure(ctx, in)
+	return f.configure(ctx, in, limit)
 }
 
 // chooseHooks holds what the module offers against what the configuration wants.
@@ -197,7 +197,7 @@ func (f *Filter) chooseHooks(has hooks) (hooks, error) {
 }
 
 // configure runs on_config. What it logs as an error is the reason of its refusal.
-func (f *Filter) configure(ctx context.Context, in *instance) error {
+func (f *Filter) configure(ctx context.Context, in *instance, limit time.Duration) error {
 	config := f.spec.Config
 	if in.hooks[inConfig] == nil {
 		if len(config) > 0 {
@@ -210,7 +210,7 @@ func (f *Filter) configure(ctx context.Context, in *instance) error {
 	}
 	in.call.begin(nil, 0)
 	in.call.fault = ""
-	ret, err := in.invoke(ctx, inConfig, config, f.spec.Limits.Load)
+	ret, err := in.invoke(ctx, inConfig, config, limit)
 	switch {
 	case err != nil:
 		return err
@@ -234,7 +234,7 @@ func (f *Filter) instance(ctx context.Context) (*instance, error) {
 		}
 		err = breach("a new instance can't be put into the snapshot's state")
 	} else {
-		err = f.ready(ctx, in)
+		err = f.ready(ctx, in, f.spec.Limits.Total)
 	}
 	if err != nil {
 		in.close()

@@ -134,6 +134,7 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 		f.Finish(err, wire.Usage{}, key, nil)
 		return nil, err
 	}
+	r.returned = reply.Header
 	p := &producer{r: r, flight: f, reply: reply, key: key, head: cache.Head{
 		Model: target.Model, Endpoint: target.Endpoint.Name(), Stream: reply.Events != nil,
 	}}

@@ -15,6 +15,9 @@ func (r *run) headers() []Header {
 	x := r.x
 	h := append(make([]Header, 0, 8), Header{"X-Request-Id", x.ID}, Header{"X-Sluice-Decision-Id", x.Decision.ID},
 		Header{"X-Sluice-Model", x.Model}, Header{"X-Sluice-Cache", string(x.Cache)})
+	for _, f := range r.returned {
+		h = append(h, Header{f.Name, f.Value})
+	}
 	for name, value := range x.Decision.Headers {
 		h = append(h, Header{name, value})
 	}

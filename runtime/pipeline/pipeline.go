@@ -29,6 +29,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/filter"
 	"github.com/sluicegate/sluice/runtime/metrics"
+	"github.com/sluicegate/sluice/runtime/upstream"
 )
 
 // Options are the parts that live longer than any Snapshot. Metrics and Logger are required.
@@ -82,6 +83,7 @@ type run struct {
 	produced  chan struct{} // closed when the goroutine that follows an upstream stream has ended; nil if there is none
 	leave     func() bool   // stops watching for the caller's going away; nil before there is an upstream call
 	principal atomic.Pointer[exchange.Principal]
+	returned  []upstream.Field // of the model server's answer, for the caller; none on a hit
 	clock     clock
 	out       []byte // the reply under construction; from buffers
 }

@@ -151,8 +151,8 @@ func TestHostGrantsFirst(t *testing.T) {
 
 // TestGoGuestDoesTheSame runs a whole Go program, with its runtime.
 func TestGoGuestDoesTheSame(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a guest")
+	if testing.Short() || raceDetector {
+		t.Skip("builds and compiles a large guest")
 	}
 	file := filepath.Join(t.TempDir(), "guest.wasm")
 	build := exec.Command("go", "build", "-o", file, "./testdata/goguest")
@@ -172,7 +172,7 @@ func TestGoGuestDoesTheSame(t *testing.T) {
 
 // TestCachedGuestsDoTheSame runs the guests that wazero tests itself with.
 func TestCachedGuestsDoTheSame(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		t.Skip("compiles large guests")
 	}
 	root := filepath.Join(suiteRoot(t), "..", "..", "..")

@@ -1,0 +1,171 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// retryEvery is the pause after a write failed.
+const retryEvery = time.Second
+
+// write is the writer: it takes what has gathered and writes it with one call.
+func (l *Log) write() {
+	defer close(l.done)
+	second := time.NewTicker(time.Second) // when sums are due
+	defer second.Stop()
+	var spare []byte
+	for {
+		select {
+		case <-l.wake:
+			l.pause(FlushEvery)
+		case <-second.C:
+		case <-l.stop:
+		}
+		stopping := l.stopping()
+		batch := l.take(spare, stopping)
+		if err := l.flush(batch.text); err != nil {
+			l.lost = fmt.Errorf("%d audit records could not be written: %w", batch.lines, err)
+			l.dropped.Add(batch.lines)
+			return
+		}
+		l.written.Add(batch.lines)
+		l.free.Add(batch.places)
+		spare = batch.text[:0]
+		if stopping {
+			return
+		}
+	}
+}
+
+// take takes what waits and leaves an empty buffer.
+func (l *Log) take(spare []byte, last bool) waiting {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.strays.sum(&l.waiting, time.Now(), last)
+	l.strays.waiting = 0
+	batch := l.waiting
+	l.waiting = waiting{text: spare}
+	return batch
+}
+
+// flush writes text, trying again until it is written, or the Log is closed and it failed once more.
+func (l *Log) flush(text []byte) error {
+	for w := (writing{text: text}); ; {
+		stopping := l.stopping()
+		err := l.out.write(&w)
+		if err == nil {
+			l.broken.Store(false)
+			return nil
+		}
+		if !l.broken.Swap(true) {
+			l.opts.Logger.Error("the audit log cannot be written, exchanges are refused or go unrecorded",
+				"path", l.opts.Path, "drop", l.opts.Drop, "error", err)
+		}
+		if stopping {
+			return err
+		}
+		l.pause(retryEvery)
+	}
+}
+
+// pause waits, but not beyond Close.
+func (l *Log) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-l.stop:
+	}
+}
+
+func (l *Log) stopping() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// output is the file, which Reopen may swap between two writes.
+type output struct {
+	mu   sync.Mutex
+	file *os.File // nil when closed
+}
+
+// writing is a text of whole lines, part of which may be written.
+type writing struct {
+	text []byte
+	done int
+	file *os.File // that holds the part
+}
+
+// write writes what is left. A line that was cut in a file since replaced is written whole into the new one.
+func (o *output) write(w *writing) error {
+	if w.done == len(w.text) {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if w.file != o.file {
+		w.done = bytes.LastIndexByte(w.text[:w.done], '\n') + 1
+		w.file = o.file
+	}
+	n, err := o.file.Write(w.text[w.done:])
+	w.done += n
+	return err
+}
+
+func (o *output) swap(f *os.File) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.file == nil {
+		return errors.Join(ErrClosed, f.Close())
+	}
+	old := o.file
+	o.file = f
+	return old.Close()
+}
+
+func (o *output) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.file
+	o.file = nil
+	if f == nil {
+		return nil
+	}
+	return f.Close()
+}
+
+func open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the audit log: %w; name a file in a folder that can be written to", err)
+	}
+	if err := endLine(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot open the audit log: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+// endLine ends a last line that a crash cut short, so that the next record starts its own.
+func endLine(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 || !info.Mode().IsRegular() {
+		return err
+	}
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], info.Size()-1); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if last[0] != '\n' {
+		_, err = f.WriteString("\n")
+	}
+	return err
+}
