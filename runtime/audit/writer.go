@@ -29,8 +29,9 @@ func (l *Log) write() {
 		stopping := l.stopping()
 		batch := l.take(spare, stopping)
 		if err := l.flush(batch.text); err != nil {
-			l.lost = fmt.Errorf("%d audit records could not be written: %w", batch.lines, err)
-			l.dropped.Add(batch.lines)
+			lines := batch.lines + l.take(nil, true).lines
+			l.lost = fmt.Errorf("%d audit records could not be written: %w", lines, err)
+			l.dropped.Add(lines)
 			return
 		}
 		l.written.Add(batch.lines)

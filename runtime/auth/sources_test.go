@@ -36,7 +36,7 @@ func (s *idp) set(doc []byte, status int, err error) {
 	s.doc, s.status, s.err = doc, status, err
 }
 
-func (s *idp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *idp) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	s.asked.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,7 +17,6 @@ import (
 
 // The entry points, all in package sluice.
 var (
-	packageRef  = ast.MustParseRef("data.sluice")
 	decisionRef = ast.MustParseRef("data.sluice.decision")
 	admitRef    = ast.MustParseRef("data.sluice.admit")
 )
@@ -252,7 +251,7 @@ func resultType(c *ast.Compiler, ref ast.Ref, fields []string) Faults {
 	for _, t := range alternatives(c.TypeEnv.GetByRef(ref)) {
 		object, ok := t.(*types.Object)
 		if !ok {
-			if _, any := t.(types.Any); !any && t != nil {
+			if _, open := t.(types.Any); !open && t != nil {
 				faults = append(faults, faultAt(rules[0].Location, "%s is %s, but it must be an object such as {\"allowed\": true}", string(name), types.Sprint(t)))
 			}
 			continue

@@ -47,7 +47,7 @@ func collect(r *upstream.Reply) (data []string, err error) {
 	defer r.Close()
 	for {
 		d, err := r.Events.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return data, nil
 		}
 		if err != nil {

@@ -36,7 +36,7 @@ func Kinds() []string { return slices.Sorted(maps.Keys(dialects)) }
 
 // New makes the caller of one endpoint that speaks the dialect of that name.
 func New(kind string, o Options) (upstream.Caller, error) {
-	make, ok := dialects[kind]
+	build, ok := dialects[kind]
 	if !ok {
 		return nil, fmt.Errorf("unknown provider %q: want one of %s", kind, strings.Join(Kinds(), ", "))
 	}

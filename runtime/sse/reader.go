@@ -83,7 +83,7 @@ func (r *Reader) Next() (Event, error) {
 
 // atEnd says how the stream ended.
 func (r *Reader) atEnd(err error) (Event, error) {
-	if err != io.EOF || !r.inside && r.pos == r.end {
+	if !errors.Is(err, io.EOF) || !r.inside && r.pos == r.end {
 		return Event{}, err
 	}
 	if !r.hasData {

@@ -132,12 +132,12 @@ func TestReaderAtEverySplit(t *testing.T) {
 	}
 	for i := range len(input) {
 		got, err := readAll(io.MultiReader(strings.NewReader(input[:i]), strings.NewReader(input[i:])), 0)
-		if fmt.Sprint(got) != fmt.Sprint(want) || err != io.EOF {
+		if fmt.Sprint(got) != fmt.Sprint(want) || !errors.Is(err, io.EOF) {
 			t.Errorf("cut at %d: got %q and %v, want %q", i, got, err, want)
 		}
 	}
 	got, err := readAll(iotest.OneByteReader(strings.NewReader(input)), 0)
-	if fmt.Sprint(got) != fmt.Sprint(want) || err != io.EOF {
+	if fmt.Sprint(got) != fmt.Sprint(want) || !errors.Is(err, io.EOF) {
 		t.Errorf("byte by byte: got %q and %v, want %q", got, err, want)
 	}
 }
@@ -149,7 +149,7 @@ func TestReaderOfLongEvents(t *testing.T) {
 		stream = AppendData(stream, []byte(long[:i*5000]))
 	}
 	got, err := readAll(iotest.HalfReader(bytes.NewReader(stream)), 0)
-	if err != io.EOF || len(got) != 20 {
+	if !errors.Is(err, io.EOF) || len(got) != 20 {
 		t.Fatalf("%d events, %v", len(got), err)
 	}
 	for i, e := range got {
@@ -187,7 +187,7 @@ func FuzzReader(f *testing.F) {
 		at := min(int(cut), len(input))
 		parts := io.MultiReader(bytes.NewReader(input[:at]), iotest.OneByteReader(bytes.NewReader(input[at:])))
 		cutUp, cutErr := readAll(parts, limit)
-		if fmt.Sprintf("%q", whole) != fmt.Sprintf("%q", cutUp) || wholeErr != cutErr {
+		if fmt.Sprintf("%q", whole) != fmt.Sprintf("%q", cutUp) || !errors.Is(cutErr, wholeErr) {
 			t.Fatalf("whole: %q, %v; cut at %d: %q, %v", whole, wholeErr, at, cutUp, cutErr)
 		}
 		var again []byte
@@ -201,7 +201,7 @@ func FuzzReader(f *testing.F) {
 			}
 			again = AppendEvent(again, name, []byte(data))
 		}
-		if got, err := readAll(bytes.NewReader(again), 0); err != io.EOF || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", whole) {
+		if got, err := readAll(bytes.NewReader(again), 0); !errors.Is(err, io.EOF) || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", whole) {
 			t.Fatalf("round trip of %q gives %q, %v", whole, got, err)
 		}
 	})

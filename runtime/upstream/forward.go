@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"context"
 	"io"
 	"math/rand/v2"
@@ -173,7 +174,7 @@ func (e *Endpoint) watch(ctx context.Context, events Events) (Events, error) {
 		return &watched{events: events, first: first, peeked: true, record: e.record, ctx: ctx}, nil
 	}
 	_ = events.Close()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = Interrupted(io.ErrUnexpectedEOF) // a stream of no events is no answer
 	}
 	return nil, unbegun(err)
@@ -196,7 +197,7 @@ func (w *watched) Next() ([]byte, error) {
 		return first, nil
 	}
 	data, err := w.events.Next()
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return data, err
 	}
 	f := asFailure(err)

@@ -246,7 +246,7 @@ func TestForwardCleanStream(t *testing.T) {
 	if data, err := reply.Events.Next(); string(data) != "1" || err != nil {
 		t.Errorf("got %q %v", data, err)
 	}
-	if _, err := reply.Events.Next(); err != io.EOF {
+	if _, err := reply.Events.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v, want io.EOF", err)
 	}
 }

@@ -61,7 +61,7 @@ func (b *http1Body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	n, err := b.read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		b.done = true
 	} else if err != nil {
 		b.err = b.fail(err)
@@ -94,9 +94,9 @@ func (b *http1Body) read(p []byte) (int, error) {
 	n, err := b.take(p)
 	b.left -= int64(n)
 	switch {
-	case err == io.EOF && b.toClose:
+	case errors.Is(err, io.EOF) && b.toClose:
 		return n, io.EOF
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return n, io.ErrUnexpectedEOF
 	case err != nil:
 		return n, err
@@ -245,7 +245,7 @@ func (b *http1Body) line() ([]byte, error) {
 			return have[:end-1], nil
 		}
 		if err := b.fill(); err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err

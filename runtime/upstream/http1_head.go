@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"bytes"
 	"io"
 	"strconv"
@@ -59,7 +60,7 @@ func (c *conn) headSection() ([]byte, error) {
 		}
 		seen = len(have)
 		if err := c.fill(); err != nil {
-			if err == io.EOF && seen > 0 {
+			if errors.Is(err, io.EOF) && seen > 0 {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err

@@ -136,7 +136,7 @@ func (h *https) fail(ctx, own context.Context, err error, connected bool) *Failu
 	switch {
 	case !connected:
 		return unreachable(err)
-	case context.Cause(own) == errSlow:
+	case errors.Is(context.Cause(own), errSlow):
 		return &Failure{Code: wire.UpstreamTimeout, Retry: RetryElsewhere, BodySent: true, Cause: errSlow}
 	default:
 		// net/http quotes the answer in errors about malformed ones; none of it may be logged.
@@ -184,10 +184,10 @@ func (b *httpsBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case err == io.EOF && b.own.Err() == nil:
+	case errors.Is(err, io.EOF) && b.own.Err() == nil:
 		b.done = true
 		return n, io.EOF
-	case context.Cause(b.own) == errSlow:
+	case errors.Is(context.Cause(b.own), errSlow):
 		return n, &Failure{Code: wire.UpstreamTimeout, Retry: RetryElsewhere, BodySent: true, Cause: errSlow}
 	default:
 		return n, Interrupted(errors.New("the connection broke in the answer"))

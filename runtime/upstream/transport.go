@@ -237,7 +237,7 @@ func (r *Response) Read(p []byte) (int, error) {
 	if r.limit -= int64(n); r.limit < 0 {
 		return 0, r.tooLarge()
 	}
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
 	if gone := abandoned(r.ctx, true); gone != nil {
@@ -266,7 +266,7 @@ func (r *Response) ReadAll() ([]byte, error) {
 	for {
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return b, nil
 		}
 		if err != nil {

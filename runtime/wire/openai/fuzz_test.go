@@ -209,7 +209,7 @@ func odd(a *wire.Answer) bool {
 	root := a.Doc.Root()
 	var see func(v strictjson.Value)
 	see = func(v strictjson.Value) {
-		v.Elements(func(i int, e strictjson.Value) bool {
+		v.Elements(func(_ int, e strictjson.Value) bool {
 			if e.Get("index").Kind() != strictjson.Invalid {
 				odd = true
 			}
