@@ -160,7 +160,7 @@ func (s *source) read(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("cannot fetch the JWKS: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
+		_ = resp.Body.Close() // nothing of it is wanted
 		return nil, fmt.Errorf("the JWKS URL answers with status %d", resp.StatusCode)
 	}
 	return bounded(resp.Body)
@@ -168,7 +168,7 @@ func (s *source) read(ctx context.Context) ([]byte, error) {
 
 // bounded reads and closes r.
 func bounded(r io.ReadCloser) ([]byte, error) {
-	defer r.Close()
+	defer func() { _ = r.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(r, maxSetBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the JWKS: %w", err)

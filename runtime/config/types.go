@@ -141,7 +141,7 @@ type Endpoint struct {
 	// Name names the endpoint in policies, metrics and audit records; unique within the model.
 	Name string `yaml:"name" jsonschema:"required"`
 	// Provider is the dialect the endpoint speaks.
-	Provider string `yaml:"provider" jsonschema:"required"`
+	Provider string `yaml:"provider" jsonschema:"required,enum=demo,enum=openai"`
 	// URL is the base of its API, such as http://127.0.0.1:8000/v1.
 	URL string `yaml:"url"`
 	// Model is the model's name there; left out, the same name as here.

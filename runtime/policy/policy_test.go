@@ -136,7 +136,9 @@ func TestAdmit(t *testing.T) {
 		t.Helper()
 		p := compile(t, "package sluice\ndecision := {\"allowed\": true}\n"+rules, policy.Options{Filters: []string{"redact", "prompt"}, Timeout: slow})
 		a, err := p.Admit(context.Background(), exchangeOf("developer", "model-a"), time.Now())
-		switch e, _ := err.(*exchange.Error); {
+		var e *exchange.Error
+		errors.As(err, &e)
+		switch {
 		case cause == "" && (err != nil || !reflect.DeepEqual(a, want)):
 			t.Errorf("%s: got %+v, %v, want %+v", rules, a, err, want)
 		case cause != "" && (e == nil || e.Stage != exchange.StageAdmit || !strings.Contains(e.Cause.Error(), cause)):

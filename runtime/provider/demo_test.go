@@ -74,8 +74,10 @@ func TestDemoChat(t *testing.T) {
 		}
 
 		// Streamed, the words come to the same.
-		reply, err = c.Call(t.Context(), &upstream.Call{Operation: wire.Inference, Stream: true,
-			Body: []byte(strings.TrimSuffix(body, "}") + `,"stream_options":{"include_usage":true}}`)})
+		reply, err = c.Call(t.Context(), &upstream.Call{
+			Operation: wire.Inference, Stream: true,
+			Body: []byte(strings.TrimSuffix(body, "}") + `,"stream_options":{"include_usage":true}}`),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +119,8 @@ func TestDemoCompletions(t *testing.T) {
 		t.Helper()
 		for _, stream := range []bool{false, true} {
 			reply, err := demo(t, provider.Options{}).Call(t.Context(), &upstream.Call{
-				Operation: wire.Completions, Stream: stream, Body: []byte(`{"prompt":` + prompt + `}`)})
+				Operation: wire.Completions, Stream: stream, Body: []byte(`{"prompt":` + prompt + `}`),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +162,8 @@ func TestDemoEmbeddings(t *testing.T) {
 			Embedding json.RawMessage
 		}
 		Usage map[string]int
-	}) {
+	},
+	) {
 		t.Helper()
 		reply, err := demo(t, provider.Options{}).Call(t.Context(), &upstream.Call{Operation: wire.Embeddings, Body: []byte(body)})
 		if err != nil {
@@ -233,7 +237,8 @@ func TestDemoDelayAndCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		reply, err := demo(t, provider.Options{WordDelay: time.Second}).Call(ctx, &upstream.Call{
-			Operation: wire.ChatCompletions, Stream: true, Body: []byte(`{"messages":[{"role":"user","content":"a"}]}`)})
+			Operation: wire.ChatCompletions, Stream: true, Body: []byte(`{"messages":[{"role":"user","content":"a"}]}`),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -117,7 +117,7 @@ func unsupported(op wire.Operation) error {
 // whole reads an answer that is not streamed. A 2xx that holds no JSON object, such as a login page, or that holds an
 // error, is a failure.
 func whole(resp *upstream.Response) (*upstream.Reply, error) {
-	defer resp.Close()
+	defer func() { _ = resp.Close() }() // what matters was read or has failed
 	if isHTML(resp.Header.ContentType) {
 		return nil, notJSON(resp.Status)
 	}

@@ -40,5 +40,5 @@ func New(kind string, o Options) (upstream.Caller, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown provider %q: want one of %s", kind, strings.Join(Kinds(), ", "))
 	}
-	return make(o)
+	return build(o)
 }

@@ -1,8 +1,8 @@
 package upstream
 
 import (
-	"errors"
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -46,7 +46,7 @@ func Forward(ctx context.Context, targets []Target, attempt func(dst []byte, t T
 	r := route{targets: targets}
 	last, at := &Failure{Code: wire.NoEndpoint}, Target{}
 	for r.tries < maxAttempts {
-		t, ok := r.pick(ctx, last)
+		t, ok := r.pick(ctx)
 		if !ok {
 			break
 		}
@@ -89,7 +89,7 @@ type route struct {
 }
 
 // pick gives the target of the next attempt, after the pause that is due before a new round. It tells when there is none.
-func (r *route) pick(ctx context.Context, last *Failure) (Target, bool) {
+func (r *route) pick(ctx context.Context) (Target, bool) {
 	for {
 		for ; r.next < len(r.targets); r.next++ {
 			t := r.targets[r.next]
@@ -125,7 +125,7 @@ func (r *route) failed(f *Failure) {
 // rest waits before a new round. It tells whether it is worth going on: not if the wait is too long or ctx ends in it.
 func (r *route) rest(ctx context.Context) bool {
 	pause := min(firstPause<<(r.round-1), maxPause)
-	pause = pause/2 + rand.N(pause/2+1) // equal jitter: callers that failed together do not come back together
+	pause = pause/2 + rand.N(pause/2+1) //nolint:gosec // equal jitter, so that callers who failed together do not come back together; no secret
 	pause = max(pause, r.wait)
 	if pause > maxWait {
 		return false

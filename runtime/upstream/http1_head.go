@@ -1,8 +1,8 @@
 package upstream
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"io"
 	"strconv"
 	"strings"

@@ -79,7 +79,7 @@ func (h *https) roundTrip(ctx context.Context, t *Transport, r *Request, w *witn
 	b := &httpsBody{cancel: cancel, idle: h.o.Timeouts.Idle}
 	b.timer = time.AfterFunc(h.o.Timeouts.Connect+h.o.Timeouts.FirstByte, func() { cancel(errSlow) })
 	w.connected.Store(false)
-	res, err := h.rt.RoundTrip(h.request(httptrace.WithClientTrace(own, w.trace()), t, r))
+	res, err := h.rt.RoundTrip(h.request(httptrace.WithClientTrace(own, w.trace()), t, r)) //nolint:bodyclose // b closes it, at the latest when the Response is closed
 	if err != nil {
 		_ = b.Close()
 		return nil, h.fail(ctx, own, err, w.connected.Load())

@@ -197,26 +197,26 @@ func TestPoolHealthAndLatency(t *testing.T) {
 func TestRegistryKeepsRecords(t *testing.T) {
 	s := &scripted{}
 	var registry upstream.Registry
-	make := func(url string) *upstream.Endpoint {
+	endpoint := func(url string) *upstream.Endpoint {
 		return upstream.NewEndpoint(upstream.EndpointOptions{Name: "e", URL: url, Caller: s, Registry: &registry})
 	}
-	old := make("http://a")
+	old := endpoint("http://a")
 	fails(old, s, &upstream.Failure{Code: wire.UpstreamError}, 3)
-	next := make("http://a")
+	next := endpoint("http://a")
 	if next.Health() != upstream.Down {
 		t.Error("the record was lost in a reload")
 	}
-	if other := make("http://b"); other.Health() != upstream.Healthy {
+	if other := endpoint("http://b"); other.Health() != upstream.Healthy {
 		t.Error("another url has the same record")
 	}
 	old.Close()
-	if again := make("http://a"); again.Health() != upstream.Down {
+	if again := endpoint("http://a"); again.Health() != upstream.Down {
 		t.Error("the record was lost although an endpoint uses it")
 	} else {
 		again.Close()
 	}
 	next.Close()
-	if again := make("http://a"); again.Health() != upstream.Healthy {
+	if again := endpoint("http://a"); again.Health() != upstream.Healthy {
 		t.Error("the record of no endpoint was kept")
 	}
 	if s.closed != 3 {

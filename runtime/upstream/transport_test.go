@@ -85,8 +85,10 @@ func TestTransportSends(t *testing.T) {
 		status, body, err := get(t.Context(), tr, &upstream.Request{
 			Path: "/chat/completions", Body: []byte(`{"model":"m"}`), Bearer: "k-1", RequestID: "id-1",
 			Header: []upstream.Field{
-				{Name: "Traceparent", Value: "00-1-2-01"}, {Name: "Cookie", Value: "a=b"},
-				{Name: "Authorization", Value: "Bearer stolen"}, {Name: "Tracestate", Value: "a\r\nX-Evil: 1"},
+				{Name: "Traceparent", Value: "00-1-2-01"},
+				{Name: "Cookie", Value: "a=b"},
+				{Name: "Authorization", Value: "Bearer stolen"},
+				{Name: "Tracestate", Value: "a\r\nX-Evil: 1"},
 			},
 		})
 		if err != nil || status != 200 || string(body) != `{"a":1}` {

@@ -293,7 +293,7 @@ func Raw(pieces ...string) Step {
 		if err != nil {
 			panic(err)
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }() // the script may have left it broken
 		for _, p := range pieces {
 			if _, err := io.WriteString(conn, p); err != nil {
 				return
