@@ -2,7 +2,6 @@ package audit
 
 import (
 	"encoding/json"
-	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -54,7 +53,8 @@ func (r *Record) append(b []byte) []byte {
 		w.text("auth", r.Principal.Method)
 	}
 	if r.ClientIP.IsValid() {
-		w.text("client_ip", r.ClientIP.String())
+		w.key("client_ip")
+		w.b = append(r.ClientIP.WithZone("").AppendTo(append(w.b, '"')), '"') // a zone is the caller's text, or this host's
 	}
 	w.text("operation", string(r.Operation))
 	w.flag("stream", r.Stream)
@@ -208,7 +208,8 @@ func (w *line) counts(name string, m map[string]int) {
 	}
 	w.key(name)
 	w.b = append(w.b, '{')
-	for i, k := range slices.Sorted(maps.Keys(m)) {
+	var few [8]string
+	for i, k := range sorted(few[:0], m) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
@@ -218,13 +219,23 @@ func (w *line) counts(name string, m map[string]int) {
 	w.b = append(w.b, '}')
 }
 
+// sorted appends the keys of a map in order. It spares the allocations that iterators make.
+func sorted[V any](keys []string, m map[string]V) []string {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 func (w *line) notes(name string, m map[string]string) {
 	if len(m) == 0 {
 		return
 	}
 	w.key(name)
 	w.b = append(w.b, '{')
-	for i, k := range slices.Sorted(maps.Keys(m)) {
+	var few [8]string
+	for i, k := range sorted(few[:0], m) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}

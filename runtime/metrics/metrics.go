@@ -2,19 +2,16 @@
 //
 // It is fed by the pipeline at the end of each exchange and read by the admin listener in Prometheus' text format.
 // Every label's values come from a closed set: names in the configuration and the words of this program; never from
-// a caller.
+// a caller, nor without bound from a filter.
 package metrics
 
 import (
-	"fmt"
-	"io"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/common/expfmt"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/wire"
@@ -33,13 +30,19 @@ type Metrics struct {
 	perToken   *prometheus.HistogramVec
 	usage      *prometheus.HistogramVec
 	cost       *prometheus.CounterVec
+	refused    *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	generation prometheus.Gauge
 	retired    prometheus.Gauge
 
-	mu   sync.RWMutex
-	rows map[rowKey]*row
+	mu     sync.RWMutex
+	rows   map[rowKey]*row
+	models map[string]bool // those that were ever configured
+	kinds  map[string]bool // those that filters found, up to maxKinds
 }
+
+// maxKinds bounds the kinds of redactions told apart, which are words of the filters; others are counted as "other".
+const maxKinds = 64
 
 // rowKey names the series that one exchange adds to.
 type rowKey struct {
@@ -61,13 +64,22 @@ type row struct {
 
 // New makes empty Metrics, the process's and the Go runtime's own among them.
 func New() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), rows: map[rowKey]*row{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), rows: map[rowKey]*row{}, models: map[string]bool{}, kinds: map[string]bool{}}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.define()
 	return m
 }
 
-// Observe counts an exchange that has ended.
+// Models tells which models are configured. Those of earlier configurations stay known: exchanges may still run on them.
+func (m *Metrics) Models(names []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range names {
+		m.models[name] = true
+	}
+}
+
+// Observe counts an exchange that has ended. Usage and cost are counted once, where a model server made the answer.
 func (m *Metrics) Observe(x *exchange.Exchange, end time.Time) {
 	r := m.row(x)
 	took := end.Sub(x.Start).Seconds()
@@ -79,7 +91,7 @@ func (m *Metrics) Observe(x *exchange.Exchange, end time.Time) {
 	if x.Cost > 0 {
 		r.cost.Add(x.Cost)
 	}
-	if x.Usage.Known {
+	if x.Usage.Known && (x.Cache == exchange.CacheMiss || x.Cache == exchange.CacheBypass) {
 		r.input.Observe(float64(x.Usage.Input))
 		r.output.Observe(float64(x.Usage.Output))
 	}
@@ -92,17 +104,20 @@ func (m *Metrics) Observe(x *exchange.Exchange, end time.Time) {
 	}
 }
 
-// row finds the series of an exchange: under the model that served it, else the one asked for, if the configuration
-// knows it.
+// row finds the series of an exchange: under the model that served it, else the one asked for. A name that no
+// configuration knows, which is the caller's own word, is left out.
 func (m *Metrics) row(x *exchange.Exchange) *row {
 	k := rowKey{op: x.Operation, model: x.Model, kind: x.Outcome.Kind, code: x.Outcome.Code, cache: x.Cache}
 	if x.Request != nil {
 		k.stream = x.Request.Stream
-		if k.model == "" && k.code != wire.UnknownModel {
+		if k.model == "" {
 			k.model = x.Request.Model
 		}
 	}
 	m.mu.RLock()
+	if !m.models[k.model] {
+		k.model = ""
+	}
 	r := m.rows[k]
 	m.mu.RUnlock()
 	if r == nil {
@@ -134,9 +149,29 @@ func (m *Metrics) addRow(k rowKey) *row {
 // Redacted counts what filters edited, by kind. direction is "request" or "answer".
 func (m *Metrics) Redacted(direction string, kinds map[string]int) {
 	for kind, n := range kinds {
-		m.redactions.WithLabelValues(direction, kind).Add(float64(n))
+		m.redactions.WithLabelValues(direction, m.kind(kind)).Add(float64(n))
 	}
 }
+
+// kind is the label of a kind.
+func (m *Metrics) kind(kind string) string {
+	m.mu.RLock()
+	known := m.kinds[kind]
+	m.mu.RUnlock()
+	if known {
+		return kind
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.kinds) >= maxKinds {
+		return "other"
+	}
+	m.kinds[kind] = true
+	return kind
+}
+
+// Refused counts a request that was refused before it became an exchange.
+func (m *Metrics) Refused(code wire.Code) { m.refused.WithLabelValues(string(code)).Inc() }
 
 // Attempt counts one try at an endpoint.
 func (m *Metrics) Attempt(a exchange.Attempt) {
@@ -159,23 +194,3 @@ func (m *Metrics) Reload(ok bool, generation uint64) {
 
 // Retired says how many retired generations still have exchanges.
 func (m *Metrics) Retired(n int) { m.retired.Set(float64(n)) }
-
-// Gauge adds a figure that is read when the metrics are.
-func (m *Metrics) Gauge(name, help string, read func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
-}
-
-// WriteText writes all metrics in Prometheus' text format, version 0.0.4.
-func (m *Metrics) WriteText(w io.Writer) error {
-	families, err := m.registry.Gather()
-	if err != nil {
-		return fmt.Errorf("metrics: gather: %w", err)
-	}
-	enc := expfmt.NewEncoder(w, expfmt.NewFormat(expfmt.TypeTextPlain))
-	for _, f := range families {
-		if err := enc.Encode(f); err != nil {
-			return fmt.Errorf("metrics: write: %w", err)
-		}
-	}
-	return nil
-}

@@ -45,6 +45,7 @@ func (m *Metrics) define() {
 	m.redactions = counter("sluice_redactions_total", "Spans of text edited by filters.", "direction", "kind")
 	m.attempts = counter("sluice_upstream_attempts_total", "Tries at endpoints, by the code they ended with.", "model", "endpoint", "code")
 	m.cost = counter("sluice_cost_usd_total", "Price of the usage at the configured cost.", "model")
+	m.refused = counter("sluice_refused_total", "Requests refused before they became an exchange.", "code")
 	m.reloads = counter("sluice_reloads_total", "Reloads of the configuration.", "result")
 	m.generation = gauge("sluice_generation", "The generation that serves.")
 	m.retired = gauge("sluice_generations_retired", "Retired generations that still have exchanges.")
@@ -54,5 +55,5 @@ func (m *Metrics) define() {
 		bucketsFirstToken, labelOperation, labelModel)
 	m.perToken = histogram(namePerToken, "Time for each usage token of a streamed answer after the first.", bucketsPerToken,
 		labelOperation, labelModel)
-	m.usage = histogram(nameUsage, "Usage tokens of an exchange.", bucketsUsage, labelOperation, labelModel, labelTokenType)
+	m.usage = histogram(nameUsage, "Usage tokens of an answer that a model server made.", bucketsUsage, labelOperation, labelModel, labelTokenType)
 }

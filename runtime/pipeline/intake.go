@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,7 +114,7 @@ func (r *run) mayBeOpaque() bool {
 // decide asks the policy about what would really be sent, and which models may serve it.
 func (r *run) decide(ctx context.Context) error {
 	defer r.clock.lap(exchange.StageDecide)
-	d, err := r.snap.Policy.Decide(ctx, r.x, r.snap.facts())
+	d, err := r.snap.Policy.Decide(ctx, r.x, r.snap.facts(r.x.Start))
 	if err != nil {
 		return exchange.AsError(exchange.StageDecide, err)
 	}
@@ -130,15 +131,35 @@ func (r *run) decide(ctx context.Context) error {
 	return nil
 }
 
+// factsAge is how old what policies know of the models' health may get: asking each pool for every request would cost
+// in proportion to the number of models.
+const factsAge = 50 * time.Millisecond
+
+// seen is what was known of the models at a moment.
+type seen struct {
+	at    time.Time
+	facts policy.Facts
+}
+
 // facts are the models as policies see them, with live health.
-func (s *Snapshot) facts() policy.Facts {
+func (s *Snapshot) facts(now time.Time) policy.Facts {
+	last := s.seen.Load()
+	if last != nil && now.Sub(last.at) < factsAge {
+		return last.facts
+	}
 	models := make([]policy.ModelFacts, len(s.Names))
 	for i, name := range s.Names {
 		m := s.Models[name]
 		models[i] = m.Facts
 		models[i].Health, models[i].LatencyBucket = string(m.Pool.Health()), string(m.Pool.Latency())
 	}
-	return policy.Facts{Models: models}
+	same := func(a, b policy.ModelFacts) bool { return a.Health == b.Health && a.LatencyBucket == b.LatencyBucket }
+	if last != nil && slices.EqualFunc(models, last.facts.Models, same) {
+		models = last.facts.Models // the slice that the policy knows already
+	}
+	next := &seen{at: now, facts: policy.Facts{Models: models}}
+	s.seen.Store(next)
+	return next.facts
 }
 
 // Models lists the models the caller may use: those for which the policy allows the operation wire.ListModels.
@@ -170,6 +191,6 @@ func (s *Snapshot) mayUse(ctx context.Context, x *exchange.Exchange) bool {
 	if a, err := s.Policy.Admit(ctx, x, x.Start); err != nil || !a.Allowed {
 		return false
 	}
-	d, err := s.Policy.Decide(ctx, x, s.facts())
+	d, err := s.Policy.Decide(ctx, x, s.facts(x.Start))
 	return err == nil && d.Allowed
 }

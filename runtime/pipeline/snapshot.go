@@ -28,6 +28,7 @@ type Snapshot struct {
 	Created    time.Time
 	Close      func() // called once, when retired and the last exchange on it has ended; may be nil
 
+	seen atomic.Pointer[seen]
 	refs atomic.Int64 // exchanges on it, plus one while it is the current one
 }
 

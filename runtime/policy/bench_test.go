@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -46,6 +47,32 @@ func BenchmarkAdmitHit(b *testing.B) {
 	for b.Loop() {
 		if a, err := p.Admit(context.Background(), x, x.Start); err != nil || !a.Allowed {
 			b.Fatal(a, err)
+		}
+	}
+}
+
+// BenchmarkDecideManyModels is a hit among 1,000 models, the same slice of facts each time: its cost must not grow with
+// their number.
+func BenchmarkDecideManyModels(b *testing.B) {
+	names := make([]string, 1000)
+	facts := make([]policy.ModelFacts, len(names))
+	for i := range names {
+		names[i] = fmt.Sprintf("model-%03d", i)
+		facts[i] = policy.ModelFacts{Name: names[i], Health: "healthy", LatencyBucket: "fast"}
+	}
+	src, err := policy.ReadFS(policies.FS, "policies")
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := policy.Compile(context.Background(), src, policy.Options{Models: names})
+	if err != nil {
+		b.Fatal(err)
+	}
+	x := exchangeOf("developer", "model-007")
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, err := p.Decide(context.Background(), x, policy.Facts{Models: facts}); err != nil || !d.Allowed {
+			b.Fatal(d, err)
 		}
 	}
 }

@@ -16,6 +16,7 @@ type modelsCell struct {
 }
 
 type modelsValue struct {
+	given *ModelFacts // the first of the slice it was made of; the same slice again needs no comparison
 	facts []ModelFacts
 	term  *ast.Term
 	key   []byte // SHA-256 of the encoding
@@ -23,10 +24,14 @@ type modelsValue struct {
 
 // get gives the value for those facts.
 func (c *modelsCell) get(facts []ModelFacts, n *node) *modelsValue {
-	if m := c.current.Load(); m != nil && slices.EqualFunc(m.facts, facts, sameFacts) {
+	m := c.current.Load()
+	if m != nil && len(facts) > 0 && len(facts) == len(m.facts) && &facts[0] == m.given {
 		return m
 	}
-	m := newModelsValue(facts, n)
+	if m != nil && slices.EqualFunc(m.facts, facts, sameFacts) {
+		return m
+	}
+	m = newModelsValue(facts, n)
 	c.current.Store(m)
 	return m
 }
@@ -45,6 +50,9 @@ func newModelsValue(facts []ModelFacts, n *node) *modelsValue {
 	var v view
 	sum := sha256.Sum256(v.appendPart(nil, value, n))
 	m := &modelsValue{facts: slices.Clone(facts), term: buildPart(value, n), key: sum[:]}
+	if len(facts) > 0 {
+		m.given = &facts[0]
+	}
 	for i := range m.facts {
 		m.facts[i].Labels = maps.Clone(m.facts[i].Labels)
 	}

@@ -53,8 +53,8 @@ func (p *Policy) Revision() string { return p.revision }
 
 // Facts is what the gateway knows at the time of a decision beside the exchange itself.
 type Facts struct {
-	Models []ModelFacts
-	Now    time.Time // zero: the exchange's start
+	Models []ModelFacts // must not be changed once passed; passing the same slice again is quickest
+	Now    time.Time    // zero: the exchange's start
 }
 
 // ModelFacts is what a policy may know of one model. Values that move (health, latency) come in coarse steps, because

@@ -217,8 +217,8 @@ func TestConcurrentUse(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
-				facts := threeFacts()
 				for j := range 40 {
+					facts := threeFacts()
 					facts[0].Health = []string{"healthy", "degraded"}[(i+j)%2]
 					d, err := p.Decide(context.Background(), exchangeOf("developer", ""), policy.Facts{Models: facts})
 					if err != nil || fmt.Sprint(d.Models) != "[model-b model-a]" {

@@ -157,7 +157,7 @@ func TestForwardEjectedIsAskedOnce(t *testing.T) {
 		p := []*upstream.Pool{pool("m", upstream.EndpointOptions{Name: "a", Caller: s})}
 		for _, want := range []int{3, 4, 5} { // three attempts eject it; then one attempt a request
 			_, _, err := upstream.Forward(t.Context(), upstream.Plan(p, upstream.Constraint{}), build, ignore)
-			wantFailure(t, err, wire.UpstreamError, upstream.RetryAnywhere)
+			_ = wantFailure(t, err, wire.UpstreamError, upstream.RetryAnywhere)
 			if len(s.bodies) != want {
 				t.Errorf("got %d attempts in all, want %d", len(s.bodies), want)
 			}
@@ -226,7 +226,7 @@ func TestForwardStream(t *testing.T) {
 		}
 	}
 	_, err = reply.Events.Next()
-	wantFailure(t, err, wire.StreamInterrupted, upstream.RetryAnywhere)
+	_ = wantFailure(t, err, wire.StreamInterrupted, upstream.RetryAnywhere)
 	for range 2 {
 		reply.Close()
 	}

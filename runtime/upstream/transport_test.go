@@ -158,7 +158,7 @@ func TestTransportFollowsNoRedirect(t *testing.T) {
 			t.Fatalf("got %v %v", resp, err)
 		}
 		f, _ := resp.Fail()
-		wantFailure(t, f, wire.UpstreamError, upstream.RetryElsewhere)
+		_ = wantFailure(t, f, wire.UpstreamError, upstream.RetryElsewhere)
 		if n := len(other.Requests()); n != 0 {
 			t.Errorf("the redirect was followed %d times", n)
 		}
@@ -177,7 +177,7 @@ func TestTransportLargeBodies(t *testing.T) {
 			}
 		}
 		_, _, err := get(t.Context(), tr, chat(strings.Repeat("x", 3<<20+1)))
-		wantFailure(t, err, wire.UpstreamError, upstream.RetryNo)
+		_ = wantFailure(t, err, wire.UpstreamError, upstream.RetryNo)
 	})
 }
 
@@ -189,7 +189,7 @@ func TestTransportTimeouts(t *testing.T) {
 				s, tr := start(upstream.TransportOptions{Timeouts: o}, step)
 				began := time.Now()
 				_, _, err := get(t.Context(), tr, chat(`{}`))
-				wantFailure(t, err, wire.UpstreamTimeout, upstream.RetryElsewhere)
+				_ = wantFailure(t, err, wire.UpstreamTimeout, upstream.RetryElsewhere)
 				if took := time.Since(began); took > 5*time.Second {
 					t.Errorf("it took %v", took)
 				}
@@ -220,7 +220,7 @@ func TestTransportFirstEventTimeout(t *testing.T) {
 		}
 		defer resp.Close()
 		_, err = io.Copy(io.Discard, resp)
-		wantFailure(t, err, wire.UpstreamTimeout, upstream.RetryElsewhere)
+		_ = wantFailure(t, err, wire.UpstreamTimeout, upstream.RetryElsewhere)
 	})
 }
 
@@ -246,7 +246,7 @@ func TestTransportCancel(t *testing.T) {
 				<-came
 				began := time.Now()
 				cancel()
-				wantFailure(t, <-failed, wire.ClientClosed, upstream.RetryNo)
+				_ = wantFailure(t, <-failed, wire.ClientClosed, upstream.RetryNo)
 				<-s.Gone()
 				if took := time.Since(began); took > 100*time.Millisecond {
 					t.Errorf("the model server noticed after %v", took)
@@ -262,7 +262,7 @@ func TestTransportDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		_, _, err := get(ctx, tr, chat(`{}`))
-		wantFailure(t, err, wire.UpstreamTimeout, upstream.RetryNo)
+		_ = wantFailure(t, err, wire.UpstreamTimeout, upstream.RetryNo)
 	})
 }
 
@@ -314,7 +314,7 @@ func TestTransportEarlyRefusal(t *testing.T) {
 		t.Errorf("got %d", status)
 	}
 	if err != nil { // a reset may overtake the answer
-		wantFailure(t, err, wire.UpstreamError, upstream.RetryAnywhere)
+		_ = wantFailure(t, err, wire.UpstreamError, upstream.RetryAnywhere)
 	}
 	<-over
 }
@@ -347,7 +347,7 @@ func TestTransportUnknownCertificate(t *testing.T) {
 	}
 	defer tr.Close()
 	_, _, err = get(t.Context(), tr, &upstream.Request{Path: "/x", Bearer: "secret"})
-	wantFailure(t, err, wire.UpstreamUnreachable, upstream.RetryAnywhere)
+	_ = wantFailure(t, err, wire.UpstreamUnreachable, upstream.RetryAnywhere)
 	if n := len(s.Requests()); n != 0 {
 		t.Errorf("%d requests were sent to a server that is not trusted", n)
 	}

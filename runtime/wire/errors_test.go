@@ -1,0 +1,68 @@
+package wire
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write ERRORS.md anew from the table of codes")
+
+// errorsPage is ERRORS.md as the table of codes has it: ascending by status, then by name.
+func errorsPage() string {
+	var b strings.Builder
+	b.WriteString(`# Error codes
+
+Every error that Sluice answers with carries one of these codes, and so does the audit record of its exchange. The
+shape is that of the API called:
+
+| called | shape |
+|---|---|
+| ` + "`/v1/...`" + ` | ` + "`" + `{"error": {"message", "type", "param", "code"}}` + "`" + `, all four always there |
+| ` + "`/inference`" + ` and everything else | ` + "`" + `{"detail": message, "code": code}` + "`" + `, with ` + "`param`" + ` and ` + "`reason`" + ` where there is one |
+
+Retry: the same request may succeed later. Where it may not, and where Sluice has already tried every endpoint it may
+use, the answer says ` + "`x-should-retry: false`" + `. A status is the code's usual one; a policy may set another 4xx for
+` + "`denied_by_policy`" + `, and what a model server refuses keeps its own 4xx where that tells the caller something.
+
+| status | code | retry | meaning |
+|---|---|---|---|
+`)
+	all := Codes()
+	slices.SortFunc(all, func(a, b Code) int { return cmp.Or(cmp.Compare(a.Status(), b.Status()), cmp.Compare(a, b)) })
+	for _, c := range all {
+		retry := "no"
+		if c.Retry() {
+			retry = "yes"
+		}
+		fmt.Fprintf(&b, "| %d | `%s` | %s | %s |\n", c.Status(), c, retry, c.About())
+	}
+	b.WriteString(`
+An error after the first byte of a stream comes as its last event, in the same shape, and no ` + "`[DONE]`" + ` follows. A
+message never holds text of the prompt, of the model server's answer, or a secret.
+
+This page is written by ` + "`go test ./runtime/wire -run Page -update`" + `.
+`)
+	return b.String()
+}
+
+// The page that callers read is the table that the code uses.
+func TestErrorsPage(t *testing.T) {
+	want := errorsPage()
+	if *update {
+		if err := os.WriteFile("ERRORS.md", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("ERRORS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("ERRORS.md is not what the table of codes says: go test ./runtime/wire -run Page -update")
+	}
+}
