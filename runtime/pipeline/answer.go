@@ -172,7 +172,7 @@ type producer struct {
 
 // whole produces a whole answer.
 func (p *producer) whole() error {
-	defer p.reply.Close()
+	defer p.close()
 	frame, err := p.filtered()
 	if err == nil {
 		p.flight.Begin(p.head)
@@ -203,7 +203,7 @@ func (p *producer) filtered() ([]byte, error) {
 // follow produces a stream until its end.
 func (p *producer) follow(done chan<- struct{}) {
 	defer close(done)
-	defer p.reply.Close()
+	defer p.close()
 	defer func() {
 		if defect := recover(); defect != nil {
 			p.r.p.Logger.Error("stream panicked", "id", p.r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
@@ -274,6 +274,9 @@ func upstreamFault(err error) error {
 	}
 	return exchange.AsError(exchange.StageForward, err)
 }
+
+// close ends the reply. That its connection could not be closed in good order changes nothing any more.
+func (p *producer) close() { _ = p.reply.Close() }
 
 // finish ends the flight and stores the answer where the decision says so. An answer of another model than the first
 // allowed one is not stored: it would be found under the first one's name. Nor is one that a filter failed open on.

@@ -111,8 +111,8 @@ func (p *Pipeline) Serve(ctx context.Context, s exchange.Surface, c Caller) {
 			r.fail(ctx, exchange.Fail(exchange.StageReply, "internal", "internal error", nil))
 		}
 		cancel(nil)
-		p.running.remove(r)
 		r.finish()
+		p.running.remove(r) // after the record: Drain waits for it too
 		snap.release()
 	}()
 	if err := r.flow(ctx); err != nil {

@@ -385,7 +385,7 @@ func TestRemovedCredentialEndsItsExchanges(t *testing.T) {
 		return resp
 	}
 	red, blue := open("red"), open("blue")
-	defer func() { _ = blue.Body.Close() }()
+	defer func() { _, _ = red.Body.Close(), blue.Body.Close() }()
 	g.Write("sluice.yaml", strings.Replace(config, "    - {id: red, tenant: red, roles: [developer]}\n", "", 1))
 	if err := g.Control.Reload(t.Context(), "test"); err != nil {
 		t.Fatal(err)
@@ -397,4 +397,106 @@ func TestRemovedCredentialEndsItsExchanges(t *testing.T) {
 	if n := g.Control.Pipeline().Running(); n != 1 {
 		t.Errorf("%d exchanges run, want blue's alone", n)
 	}
+}
+
+// A stream under way is joined from its first event, whatever form is asked for.
+func TestStreamsAreJoinedUnderWay(t *testing.T) {
+	g, m := start(t, modelserver.SlowStream(20*time.Millisecond, strings.SplitAfter("one two three four five six seven eight ", " ")...))
+	first := g.Open(t.Context(), "red", "/v1/chat/completions", chat("model-a", "hi", true))
+	defer func() { _ = first.Body.Close() }()
+	if _, err := first.Body.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	for _, stream := range []bool{true, false} {
+		callers.Go(func() {
+			r := g.Post("red", "/v1/chat/completions", chat("model-a", "hi", stream))
+			if r.Cache() != "coalesced" || reads(r.Body) != "one two three four five six seven eight " {
+				t.Errorf("stream %v: %s %q", stream, r.Cache(), reads(r.Body))
+			}
+		})
+	}
+	callers.Wait()
+	if n := len(m.Requests()); n != 1 {
+		t.Errorf("%d requests reached the model server", n)
+	}
+}
+
+// The leader of a flight may leave; who follows gets the whole answer.
+func TestFollowersOutliveTheLeader(t *testing.T) {
+	g, m := start(t, modelserver.SlowStream(20*time.Millisecond, strings.SplitAfter("one two three four five six seven eight ", " ")...))
+	ctx, leave := context.WithCancel(t.Context())
+	leader := g.Open(ctx, "red", "/v1/chat/completions", chat("model-a", "hi", true))
+	if _, err := leader.Body.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	follower := g.Open(t.Context(), "red", "/v1/chat/completions", chat("model-a", "hi", true))
+	leave()
+	_ = leader.Body.Close()
+	text, err := io.ReadAll(follower.Body)
+	_ = follower.Body.Close()
+	if err != nil || reads(string(text)) != "one two three four five six seven eight " || !strings.HasSuffix(string(text), "[DONE]\n\n") {
+		t.Errorf("the follower reads %q, %v", reads(string(text)), err)
+	}
+	if n := len(m.Requests()); n != 1 {
+		t.Errorf("%d requests reached the model server", n)
+	}
+}
+
+// debug: true shows endpoint, attempts and the time of each stage; without it they stay hidden.
+func TestDebugHeaders(t *testing.T) {
+	m := modelserver.New(t, modelserver.Answer("ok"))
+	rest := strings.Replace(gateway.Rest, "builtin:default", "policies", 1)
+	f := func(debug bool) {
+		t.Helper()
+		g := gateway.StartWith(t, gateway.Callers+gateway.Model(m.URL())+rest, map[string]string{"policies/main.rego": fmt.Sprintf(`package sluice
+decision := {"allowed": true, "debug": %v, "headers": {"x-team": "search"}, "annotations": {"ticket": "T-1"}}
+`, debug)})
+		r := g.Post("red", "/inference", `{"model_name":"model-a","inputs":"hi"}`)
+		shown := r.Header.Get("X-Sluice-Endpoint") == "one" && r.Header.Get("X-Sluice-Attempts") == "1" && strings.Contains(r.Header.Get("Server-Timing"), "decide;dur=")
+		if shown != debug || r.Header.Get("X-Team") != "search" || r.Header.Get("X-Sluice-Cache") != "bypass" {
+			t.Errorf("debug %v: %v", debug, r.Header)
+		}
+		if rec := g.Records(1)[0]; fmt.Sprint(rec["notes"]) != "map[ticket:T-1]" {
+			t.Errorf("record: %v", rec)
+		}
+	}
+	f(true)
+	f(false)
+}
+
+// The models that a caller may use, and no others.
+func TestModelsAreThoseTheCallerMayUse(t *testing.T) {
+	m := modelserver.New(t)
+	models := fmt.Sprintf(`
+models:
+  - {name: free, endpoints: [{name: d, provider: openai, url: %[1]q}]}
+  - {name: x-restricted, endpoints: [{name: r, provider: openai, url: %[1]q}]}
+`, m.URL())
+	g := gateway.Start(t, gateway.Callers+models+gateway.Rest)
+	f := func(key string, status int, want string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.URL+"/v1/models", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		defer func() { _ = resp.Body.Close() }()
+		var list struct{ Data []struct{ ID string } }
+		_ = json.NewDecoder(resp.Body).Decode(&list)
+		var ids []string
+		for _, d := range list.Data {
+			ids = append(ids, d.ID)
+		}
+		if resp.StatusCode != status || strings.Join(ids, " ") != want {
+			t.Errorf("%d %v, want %d %s", resp.StatusCode, ids, status, want)
+		}
+	}
+	f(g.Key("red"), 200, "free")
+	f("wrong", 401, "")
 }

@@ -80,6 +80,15 @@ func (p *Pipeline) Install(s *Snapshot) {
 	}
 }
 
+// Retire takes the current generation away, when the process ends: new requests are refused, and the generation closes
+// when its last exchange has ended.
+func (p *Pipeline) Retire() {
+	if old := p.current.Swap(nil); old != nil {
+		p.running.retire(old)
+		old.release()
+	}
+}
+
 // Current is the generation that new requests get, nil before the first Install. It is for looking at, not for keeping.
 func (p *Pipeline) Current() *Snapshot { return p.current.Load() }
 

@@ -23,11 +23,12 @@ shape is that of the API called:
 | called | shape |
 |---|---|
 | ` + "`/v1/...`" + ` | ` + "`" + `{"error": {"message", "type", "param", "code"}}` + "`" + `, all four always there |
-| ` + "`/inference`" + ` and everything else | ` + "`" + `{"detail": message, "code": code}` + "`" + `, with ` + "`param`" + ` and ` + "`reason`" + ` where there is one |
+| ` + "`/inference`" + ` and everything else | ` + "`" + `{"detail": message, "code": code}` + "`" + `, with a policy's or filter's own ` + "`reason`" + ` where there is one |
 
-Retry: the same request may succeed later. Where it may not, and where Sluice has already tried every endpoint it may
-use, the answer says ` + "`x-should-retry: false`" + `. A status is the code's usual one; a policy may set another 4xx for
-` + "`denied_by_policy`" + `, and what a model server refuses keeps its own 4xx where that tells the caller something.
+Retry: the same request may succeed later. Where it may not, and where Sluice has tried model servers already, the
+answer says ` + "`x-should-retry: false`" + `. The status is the code's usual one: a policy may set another for
+` + "`denied_by_policy`" + `, ` + "`upstream_rejected`" + ` keeps the model server's 400, 413 or 422, and a compressed body is refused with
+415 and ` + "`invalid_request`" + `.
 
 | status | code | retry | meaning |
 |---|---|---|---|
