@@ -92,7 +92,7 @@ func (h *host) imports(r wazero.Runtime) wazero.HostModuleBuilder {
 		return h.add(span{Kind: "replace", Start: int(start), End: int(end), With: h.bytes(p, n)})
 	})
 	export("next_state", func(s uint64) int32 { h.state = s; return 0 })
-	export("log", func(level, p, n uint32) int32 { h.logs = append(h.logs, h.bytes(p, n)); return 0 })
+	export("log", func(_, p, n uint32) int32 { h.logs = append(h.logs, h.bytes(p, n)); return 0 })
 	export("set", func(p, n, q, m uint32) int32 { h.sets = append(h.sets, h.bytes(p, n)+"="+h.bytes(q, m)); return 0 })
 	export("message", func(where, role, p, n uint32) int32 {
 		h.sets = append(h.sets, fmt.Sprintf("message %d %d %s", where, role, h.bytes(p, n)))
@@ -100,7 +100,7 @@ func (h *host) imports(r wazero.Runtime) wazero.HostModuleBuilder {
 	})
 	export("label", func(p, n, q, m uint32) int32 { h.labels = append(h.labels, h.bytes(p, n)+"="+h.bytes(q, m)); return 0 })
 	export("reject", func(p, n, q, m uint32) int32 { h.verdict = h.bytes(p, n) + ": " + h.bytes(q, m); return 0 })
-	export("get", func(p, n, q, m uint32) int32 { return -1 })
+	export("get", func(_, _, _, _ uint32) int32 { return -1 })
 	return b
 }
 

@@ -4,44 +4,40 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"strings"
 	"syscall"
 
 	"github.com/sluicegate/sluice/runtime/admin"
-	"github.com/sluicegate/sluice/runtime/auth"
 	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/control"
 )
 
-// listenAdmin opens the admin listener. token is what to print, where the config asks for a token made at random.
-func listenAdmin(c *control.Controller, cfg *config.Config, log *slog.Logger) (l net.Listener, s *admin.Server, token string, err error) {
-	o := admin.Options{Controller: c, Logger: log}
-	if cfg.Admin.Socket != "" {
-		l, err = listenSocket(cfg.Path(cfg.Admin.Socket))
-		return l, admin.New(o), "", err
+// listenAdmin opens the admin listener.
+func listenAdmin(c *control.Controller) (net.Listener, *admin.Server, error) {
+	cfg := c.Config()
+	o := admin.Options{Controller: c, Logger: c.Logger(), Socket: cfg.Admin.Socket != ""}
+	if o.Socket {
+		l, err := listenSocket(cfg.Path(cfg.Admin.Socket))
+		if err != nil {
+			return nil, nil, cfg.Fault("admin.socket", "%v", err)
+		}
+		return l, admin.New(o), nil
 	}
-	if cfg.Admin.Token.Ephemeral {
-		token, _ = auth.NewKey()
-		o.Token = token
-	} else if o.Token, err = cfg.Admin.Token.Resolve(cfg.Dir()); err != nil {
-		return nil, nil, "", cfg.Fault("admin.token", "%v", err)
+	l, err := net.Listen("tcp", cfg.Admin.Listen)
+	if err != nil {
+		return nil, nil, cfg.Fault("admin.listen", "%s", cannotListen(cfg.Admin.Listen, err))
 	}
-	if l, err = net.Listen("tcp", cfg.Admin.Listen); err != nil {
-		return nil, nil, "", cfg.Fault("admin.listen", "cannot listen: %v", err)
-	}
-	o.Hosts = adminHosts(l.Addr(), cfg.Admin)
-	return l, admin.New(o), token, nil
+	o.Hosts = adminHosts(cfg.Admin)
+	return l, admin.New(o), nil
 }
 
-func adminHosts(addr net.Addr, cfg *config.Admin) []string {
+// adminHosts are the names of the admin listener.
+func adminHosts(cfg *config.Admin) []string {
 	hosts := []string{"localhost"}
-	for _, a := range []string{addr.String(), cfg.Listen} {
-		if h, _, err := net.SplitHostPort(a); err == nil && h != "" {
-			hosts = append(hosts, strings.ToLower(h))
-		}
+	if h, _, err := net.SplitHostPort(cfg.Listen); err == nil && h != "" {
+		hosts = append(hosts, strings.ToLower(h))
 	}
 	for _, h := range cfg.Hosts {
 		hosts = append(hosts, strings.ToLower(h))
@@ -54,10 +50,10 @@ func adminHosts(addr net.Addr, cfg *config.Admin) []string {
 func listenSocket(path string) (net.Listener, error) {
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, fmt.Errorf("admin.socket: %s is there and is no socket; name another path", path)
+			return nil, fmt.Errorf("%s is there and is no socket; name another path", path)
 		}
 		if c, err := net.Dial("unix", path); err == nil {
-			return nil, errors.Join(fmt.Errorf("admin.socket: another process listens on %s", path), c.Close())
+			return nil, errors.Join(fmt.Errorf("another process listens on %s; stop it, or name another path", path), c.Close())
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, err
@@ -66,8 +62,19 @@ func listenSocket(path string) (net.Listener, error) {
 	old := syscall.Umask(0o177) // so that there is no moment at which others could open it
 	l, err := net.Listen("unix", path)
 	syscall.Umask(old)
-	if err != nil {
-		return nil, fmt.Errorf("admin.socket: %w", err)
+	return l, err
+}
+
+// cannotListen says in plain words why an address cannot be had.
+func cannotListen(address string, err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Sprintf("%s is in use by another process; stop it, or choose another port", address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Sprintf("%s needs rights that this user does not have; choose a port from 1024 up", address)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Sprintf("%s is no address of this machine; choose one that is, such as 127.0.0.1", address)
+	default:
+		return fmt.Sprintf("cannot listen on %s: %v", address, err)
 	}
-	return l, nil
 }

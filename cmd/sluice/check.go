@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/control"
 )
 
@@ -18,7 +19,9 @@ func checkCommand() *cobra.Command {
 		Short: "Check a configuration and all it names with the code that serve runs, and print every fault",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			o.Logger = func(config.Log) *slog.Logger {
+				return slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			}
 			report, err := control.Check(c.Context(), o, probe)
 			if err != nil {
 				fmt.Fprintln(c.OutOrStdout(), err)

@@ -14,8 +14,8 @@ func (g *gateway) greet(w io.Writer) {
 	if g.private != nil {
 		fmt.Fprintf(w, "  admin on %s %s\n", g.private.Addr().Network(), g.private.Addr())
 	}
-	if g.token != "" {
-		fmt.Fprintf(w, "  admin token, until this process ends: %s\n", g.token)
+	if admin := g.control.Config().Admin; admin != nil && admin.Token != nil && admin.Token.Ephemeral {
+		fmt.Fprintf(w, "  admin token, until this process ends: %s\n", g.control.AdminToken())
 	}
 	st := g.control.Status()
 	printStatus(w, st)

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluicegate/sluice/runtime/auth"
 )
+
+// name is what the config takes as an id or a tenant.
+var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$`)
 
 func keyCommand() *cobra.Command {
 	key := &cobra.Command{Use: "key", Short: "Make API keys"}
@@ -16,12 +21,15 @@ func keyCommand() *cobra.Command {
 		Short: "Make a random API key and print both halves: the key for the caller, its digest for the config",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !name.MatchString(id) || !name.MatchString(tenant) {
+				return errors.New("--id and --tenant take 1 to 128 letters, digits and . _ : / @ + -, beginning with a letter or digit")
+			}
 			secret, sum := auth.NewKey()
 			_, err := fmt.Fprintf(c.OutOrStdout(), `key for the caller (shown once, kept nowhere):
   %s
 
 entry for the config, under auth.keys:
-  - {id: %s, tenant: %s, roles: [developer], sha256: %s}
+  - {id: %q, tenant: %q, roles: [developer], sha256: %s}
 `, secret, id, tenant, sum)
 			return err
 		},

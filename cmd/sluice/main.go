@@ -23,6 +23,7 @@ var errSilent = errors.New("")
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal does what signals do by default: it ends the process at once
 	root := command()
 	root.SetArgs(args)
 	root.SetOut(stdout)

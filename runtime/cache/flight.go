@@ -41,8 +41,7 @@ type Flight struct {
 	err     error
 	usage   wire.Usage
 	readers []*Reader
-	wake    chan struct{} // closed and replaced when anything above changes and someone waits
-	waiting bool
+	space   bell // rung for a producer that waits
 }
 
 // Head is what is known when an answer begins.
@@ -52,11 +51,24 @@ type Head struct {
 	Stream   bool // frames are events; else there is one frame, the whole answer
 }
 
-// Reader is one caller's place in a Flight's answer. It belongs to one goroutine.
+// Reader is one caller's place in a Flight's answer. It belongs to one goroutine, but for Close.
 type Reader struct {
 	f    *Flight
 	next int
 	cut  bool
+	news bell // rung when there is something to read
+}
+
+// bell wakes the one goroutine that waits for it. A ring that nobody waits for is kept for the next wait.
+type bell chan struct{}
+
+func newBell() bell { return make(bell, 1) }
+
+func (b bell) ring() {
+	select {
+	case b <- struct{}{}:
+	default:
+	}
 }
 
 // flights are the calls under way that others may join.
@@ -97,16 +109,13 @@ func (c *Cache) Alone(ctx context.Context) (*Flight, *Reader) {
 }
 
 func (c *Cache) newFlight(ctx context.Context, k Key) *Flight {
-	f := &Flight{cache: c, key: k, whole: true}
+	f := &Flight{cache: c, key: k, whole: true, space: newBell()}
 	f.ctx, f.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	return f
 }
 
 // Context ends when the last reader has left or the flight has finished.
 func (f *Flight) Context() context.Context { return f.ctx }
-
-// Cancel ends the flight's context with a cause, as when the credential behind it is removed.
-func (f *Flight) Cancel(cause error) { f.cancel(cause) }
 
 // Begin says where the answer comes from. It must come before the first Write.
 func (f *Flight) Begin(h Head) {
@@ -135,7 +144,7 @@ func (f *Flight) Write(frame Frame) error {
 		if f.bytes <= f.cache.opts.MaxEntry || f.ctx.Err() != nil {
 			break
 		}
-		if err := f.wait(f.ctx); err != nil {
+		if err := f.wait(f.ctx, f.space); err != nil {
 			break
 		}
 	}
@@ -159,7 +168,9 @@ func (f *Flight) trim() {
 			return
 		}
 		f.readers = slices.DeleteFunc(f.readers, func(r *Reader) bool {
-			r.cut = r.next == low
+			if r.cut = r.next == low; r.cut {
+				r.news.ring()
+			}
 			return r.cut
 		})
 	}
@@ -202,29 +213,24 @@ func (f *Flight) follow() *Reader {
 	if !f.whole || f.ctx.Err() != nil && !f.done {
 		return nil
 	}
-	r := &Reader{f: f}
+	r := &Reader{f: f, news: newBell()}
 	f.readers = append(f.readers, r)
 	return r
 }
 
-// signal wakes all that wait. The lock is held.
+// signal wakes the readers. The lock is held.
 func (f *Flight) signal() {
-	if f.waiting {
-		close(f.wake)
-		f.waiting = false
+	for _, r := range f.readers {
+		r.news.ring()
 	}
 }
 
-// wait gives the lock up until something changes or ctx ends.
-func (f *Flight) wait(ctx context.Context) error {
-	if !f.waiting {
-		f.wake, f.waiting = make(chan struct{}), true
-	}
-	wake := f.wake
+// wait gives the lock up until the bell rings or ctx ends.
+func (f *Flight) wait(ctx context.Context, b bell) error {
 	f.mu.Unlock()
 	defer f.mu.Lock()
 	select {
-	case <-wake:
+	case <-b:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -240,7 +246,7 @@ func (r *Reader) Head(ctx context.Context) (Head, error) {
 		if f.done {
 			return Head{}, f.err
 		}
-		if err := f.wait(ctx); err != nil {
+		if err := f.wait(ctx, r.news); err != nil {
 			return Head{}, err
 		}
 	}
@@ -261,7 +267,7 @@ func (r *Reader) Next(ctx context.Context, dst []Frame) ([]Frame, error) {
 			dst = append(dst, f.frames[r.next-f.base:]...)
 			r.next = n
 			if !f.whole {
-				f.signal() // a producer may be waiting for this reader
+				f.space.ring()
 			}
 			return dst, nil
 		}
@@ -271,7 +277,7 @@ func (r *Reader) Next(ctx context.Context, dst []Frame) ([]Frame, error) {
 			}
 			return dst, io.EOF
 		}
-		if err := f.wait(ctx); err != nil {
+		if err := f.wait(ctx, r.news); err != nil {
 			return dst, err
 		}
 	}
@@ -295,7 +301,7 @@ func (r *Reader) Close() {
 	if len(f.readers) == 0 && !f.done {
 		f.cancel(context.Canceled)
 	}
-	f.signal()
+	f.space.ring()
 }
 
 // Open reads a stored answer as if it were a flight that has ended.

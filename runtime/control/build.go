@@ -6,9 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
 	"time"
 
-	"github.com/sluicegate/sluice/policies"
 	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/filter"
 	"github.com/sluicegate/sluice/runtime/pipeline"
@@ -16,16 +17,18 @@ import (
 	"github.com/sluicegate/sluice/runtime/strictjson"
 )
 
-// builtinPolicy names the policy inside the program.
-const builtinPolicy = "builtin:default"
-
 // generation is a built Snapshot with what it is made of.
 type generation struct {
-	config  *config.Config
-	snap    *pipeline.Snapshot
-	status  *Status
-	filters []*filter.Filter
-	closer  []func() error // ends what only this generation uses
+	config    *config.Config
+	snap      *pipeline.Snapshot
+	status    *Status
+	filters   []*filter.Filter
+	source    policy.Source // what the policy was compiled of, with options
+	options   policy.Options
+	tests     policy.Report
+	addresses []string       // to listen on, in the order to try
+	token     string         // of the admin listener; "" without one, and on a socket
+	closer    []func() error // ends what only this generation uses
 }
 
 func (g *generation) close() error {
@@ -37,32 +40,68 @@ func (g *generation) close() error {
 	return errors.Join(errs...)
 }
 
+// input is the config file, read once.
+type input struct {
+	cfg    *config.Config
+	err    error
+	before fileSet // the file alone, before it was read
+}
+
+func read(path string) input {
+	in := input{before: look([]string{path})}
+	in.cfg, in.err = config.Load(path)
+	return in
+}
+
+// maxTries is how often a set of files is read that changes while it is read.
+const maxTries = 5
+
+// build makes a generation of the files as they are: all of them as they were at one moment, for it starts again when
+// any changed meanwhile.
+func (c *Controller) build(ctx context.Context, in input) (*generation, error) {
+	for try := 1; ; try++ {
+		gen, files, err := c.attempt(ctx, in)
+		now := look(files.roots)
+		c.setSeen(files)
+		if now.same(files) && now.files[c.path] == in.before.files[c.path] {
+			return gen, err
+		}
+		if gen != nil {
+			err = gen.close()
+		}
+		if try == maxTries || ctx.Err() != nil {
+			return nil, errors.Join(fmt.Errorf("%s: the files change while they are read; reload when they are complete", c.path), ctx.Err(), err)
+		}
+		pause(ctx, settle)
+		in = read(c.path)
+	}
+}
+
+// attempt makes a generation and tells which files it is made of, as they were before they were read. What it opened is
+// closed again when anything is at fault.
+func (c *Controller) attempt(ctx context.Context, in input) (*generation, fileSet, error) {
+	if in.err != nil {
+		return nil, look(append([]string{c.path}, c.lastSeen().roots...)), in.err
+	}
+	files := look(filesOf(c.path, in.cfg))
+	b := &builder{c: c, was: c.generation(), cfg: in.cfg, gen: &generation{config: in.cfg, status: &Status{Since: time.Now()}}}
+	b.run(ctx)
+	if err := b.faults.Err(); err != nil {
+		return nil, files, errors.Join(err, b.gen.close())
+	}
+	c.next++
+	b.gen.snap.Generation, b.gen.status.Generation = c.next, c.next
+	return b.gen, files, nil
+}
+
 // builder makes one generation. Its steps add what they open to gen.closer and what they find wrong to faults, so that
 // one run tells everything.
 type builder struct {
 	c      *Controller
+	was    *generation // the one before; nil for the first
 	cfg    *config.Config
 	gen    *generation
 	faults config.Faults
-}
-
-// build makes a generation of the files as they are. What it opened is closed again when anything is at fault.
-func (c *Controller) build(ctx context.Context) (*generation, error) {
-	cfg, err := config.Load(c.opts.Config)
-	if err != nil {
-		c.seen = look(append([]string{c.opts.Config}, c.seen.roots...))
-		return nil, err
-	}
-	c.seen = look(filesOf(c.opts.Config, cfg)) // before they are read: a change made meanwhile is seen by the next look
-	b := &builder{c: c, cfg: cfg, gen: &generation{config: cfg, status: &Status{Since: time.Now()}}}
-	b.run(ctx)
-	if err := b.faults.Err(); err != nil {
-		_ = b.gen.close() // the faults are what matters
-		return nil, err
-	}
-	c.next++
-	b.gen.snap.Generation, b.gen.status.Generation = c.next, c.next
-	return b.gen, nil
 }
 
 func (b *builder) run(ctx context.Context) {
@@ -71,17 +110,12 @@ func (b *builder) run(ctx context.Context) {
 		Limits:  strictjson.Limits{MaxBytes: int(b.cfg.Limits.Body), MaxDepth: b.cfg.Limits.Depth},
 		Models:  map[string]*pipeline.Model{},
 	}
+	b.listeners()
 	b.auth()
 	b.models()
 	b.filters(ctx)
 	b.policy(ctx)
 	b.keepers()
-	gen := b.gen
-	gen.snap.Close = func() {
-		if err := gen.close(); err != nil {
-			b.c.log.Warn("closing a retired generation", "generation", gen.snap.Generation, "error", err)
-		}
-	}
 }
 
 // fault notes what is wrong with a field.
@@ -89,51 +123,17 @@ func (b *builder) fault(path, format string, args ...any) {
 	b.faults = append(b.faults, b.cfg.Fault(path, format, args...))
 }
 
-// policy compiles the policy and notes all that is wrong with it.
-func (b *builder) policy(ctx context.Context) {
-	src, err := b.source()
+// certificates reads the PEM file that a field names; "" gives none.
+func (b *builder) certificates(path, name string) (pem []byte, ok bool) {
+	if name == "" {
+		return nil, true
+	}
+	pem, err := os.ReadFile(b.cfg.Path(name))
 	if err != nil {
-		b.fault("policy.path", "%v", err)
-		return
+		b.fault(path, "cannot read the certificates: %v; name a PEM file, relative to the config file", err)
+		return nil, false
 	}
-	p, err := policy.Compile(ctx, src, b.policyOptions())
-	if err != nil {
-		b.policyFaults(err)
-		return
-	}
-	b.gen.snap.Policy = p
-	b.gen.status.Policy, b.gen.status.PolicyPath = p.Revision(), b.cfg.Policy.Path
-}
-
-func (b *builder) policyOptions() policy.Options {
-	o := policy.Options{
-		Models: b.gen.snap.Names, ReadsText: b.cfg.Policy.ReadsText, Timeout: b.cfg.Policy.Timeout,
-	}
-	for _, f := range b.cfg.Filters {
-		o.Filters = append(o.Filters, f.Name)
-	}
-	return o
-}
-
-func (b *builder) source() (policy.Source, error) {
-	if b.cfg.Policy.Path == builtinPolicy {
-		return policy.ReadFS(policies.FS, builtinPolicy)
-	}
-	return policy.ReadDir(b.cfg.Path(b.cfg.Policy.Path))
-}
-
-// policyFaults notes a policy's faults at their own positions.
-func (b *builder) policyFaults(err error) {
-	var faults policy.Faults
-	if !errors.As(err, &faults) {
-		b.fault("policy.path", "%v", err)
-		return
-	}
-	for _, f := range faults {
-		b.faults = append(b.faults, &config.Fault{
-			Position: config.Position{File: f.File, Line: f.Line, Col: f.Col}, Path: "policy", Message: f.Message,
-		})
-	}
+	return pem, true
 }
 
 // digest is the SHA-256 of anything that JSON can write, in hex.
@@ -141,7 +141,9 @@ func digest(parts ...any) string {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
 	for _, p := range parts {
-		_ = enc.Encode(p) // plain data into a hash: neither fails
+		if err := enc.Encode(p); err != nil {
+			panic("control: a digest of what JSON cannot write: " + err.Error()) // two such would be taken for one
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -3,7 +3,6 @@ package control
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/sluicegate/sluice/runtime/auth"
@@ -19,49 +18,45 @@ func (b *builder) auth() {
 	for _, k := range cfg.Ephemeral {
 		o.Ephemeral = append(o.Ephemeral, auth.Key{ID: k.ID, Tenant: k.Tenant, Roles: k.Roles})
 	}
+	var places []int // in the config, of each of o.Issuers
 	for i := range cfg.JWT {
-		b.issuer(i, &o)
+		if is, ok := b.issuer(i); ok {
+			o.Issuers, places = append(o.Issuers, is), append(places, i)
+		}
 	}
 	a, err := auth.New(o)
 	if err != nil {
-		b.authFaults(err)
+		b.authFaults(err, places)
 		return
 	}
 	b.gen.snap.Auth = a
 }
 
-func (b *builder) issuer(i int, o *auth.Options) {
+func (b *builder) issuer(i int) (is auth.Issuer, ok bool) {
 	j := &b.cfg.Auth.JWT[i]
-	is := auth.Issuer{
+	is = auth.Issuer{
 		Issuer: j.Issuer, Audience: j.Audience, Algorithms: j.Algorithms, JWKS: j.JWKS, SubjectClaim: j.SubjectClaim,
 		TenantClaim: j.TenantClaim, Tenant: j.Tenant, RolesClaim: j.RolesClaim, Roles: j.Roles, Leeway: j.Leeway, Refresh: j.Refresh,
 	}
 	if !strings.Contains(is.JWKS, "://") {
 		is.JWKS = b.cfg.Path(is.JWKS)
 	}
-	if j.CAFile != "" {
-		pem, err := os.ReadFile(b.cfg.Path(j.CAFile))
-		if err != nil {
-			b.fault(fmt.Sprintf("auth.jwt[%d].ca_file", i), "cannot read the certificates: %v; name a PEM file", err)
-			return
-		}
-		is.RootCAs = pem
-	}
-	o.Issuers = append(o.Issuers, is)
+	is.RootCAs, ok = b.certificates(fmt.Sprintf("auth.jwt[%d].ca_file", i), j.CAFile)
+	return is, ok
 }
 
-func (b *builder) authFaults(err error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		b.fault("auth", "%v", err)
-		return
+// authFaults notes each issuer's fault at the field that says where its keys are, and all others at auth.
+func (b *builder) authFaults(err error, places []int) {
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
 	}
-	for _, err := range joined.Unwrap() {
+	for _, err := range list {
 		path := "auth"
 		if is := (*auth.IssuerError)(nil); errors.As(err, &is) {
-			path = fmt.Sprintf("auth.jwt[%d]", is.Index)
+			path = fmt.Sprintf("auth.jwt[%d].jwks", places[is.Index])
 		}
-		b.fault(path, "%v", err)
+		b.fault(path, "%s", strings.TrimPrefix(err.Error(), "auth: "))
 	}
 }
 

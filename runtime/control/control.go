@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -32,67 +31,81 @@ import (
 type Options struct {
 	Config   string // path of sluice.yaml
 	CacheDir string // private folder for compiled filters; "" means one under the user's cache folder
-	Logger   *slog.Logger
+	// Logger makes the program's logger as the configuration wants it. It is called once.
+	Logger func(config.Log) *slog.Logger
 }
 
 // Controller builds generations and installs them. It is safe for concurrent use.
 type Controller struct {
-	opts     Options
-	log      *slog.Logger
-	engine   *filter.Engine
-	registry *upstream.Registry
-	metrics  *metrics.Metrics
-	pipeline *pipeline.Pipeline
-	sources  *auth.Sources
-	filters  filterStore
-
-	dry      bool // only checking: nothing is written
-
-	logsMu sync.Mutex
-	logs   map[*audit.Log]int // generations on each
-
-	mu        sync.Mutex // one build at a time
-	current   *generation
-	next      uint64
-	seen      fileSet // the files as they were when last built, well or not
+	path      string // of the config
+	dry       bool   // only checking: nothing is written
+	log       *slog.Logger
+	engine    *filter.Engine
+	registry  *upstream.Registry
+	metrics   *metrics.Metrics
+	pipeline  *pipeline.Pipeline
+	sources   *auth.Sources
 	ephemeral *auth.Ephemeral
-	status    atomic.Pointer[Status]
+	admin     adminToken
+	filters   filterStore
+	logs      logStore
+
+	building sync.Mutex // one build at a time
+	next     uint64     // generation; under building
+
+	mu      sync.Mutex // of what follows; never held for long
+	current *generation
+	seen    fileSet // the files as they were when last built, well or not
+	ending  bool
+	endErrs []error // of the generations that closed while ending
+
+	open     sync.WaitGroup // generations not yet closed
+	status   atomic.Pointer[Status]
+	stopping atomic.Bool
 }
 
-// New makes a Controller and its Pipeline; Load gives it something to serve.
-func New(o Options) (*Controller, error) {
-	dir, err := cacheDir(o.CacheDir)
+// Open reads the configuration and serves it as the first generation. The error is all the faults found.
+func Open(ctx context.Context, o Options) (*Controller, error) { return open(ctx, o, false) }
+
+func open(ctx context.Context, o Options, dry bool) (*Controller, error) {
+	o.Config = filepath.Clean(o.Config)
+	in := read(o.Config)
+	if in.err != nil {
+		return nil, in.err
+	}
+	c, err := newController(o, in.cfg.Log, dry)
 	if err != nil {
 		return nil, err
 	}
-	engine, err := filter.NewEngine(filter.Options{CacheDir: dir, Logger: o.Logger})
+	c.building.Lock()
+	defer c.building.Unlock()
+	gen, err := c.build(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.end(context.WithoutCancel(ctx)))
 	}
-	c := &Controller{
-		opts: o, log: o.Logger, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
-		filters: filterStore{engine: engine, held: map[string]*heldFilter{}}, logs: map[*audit.Log]int{},
-		sources: auth.NewSources(o.Logger), ephemeral: auth.NewEphemeral(),
-	}
-	c.pipeline = pipeline.New(pipeline.Options{Metrics: c.metrics, Logger: o.Logger})
-	c.status.Store(&Status{})
+	c.install(gen, "start")
 	return c, nil
 }
 
-// cacheDir is the folder for compiled filters. It holds native code, so it belongs to this user alone.
-func cacheDir(dir string) (string, error) {
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return "", nil // no home: compile in memory, which only costs time at start
-		}
-		dir = filepath.Join(base, "sluice", "wasm")
+func newController(o Options, settings config.Log, dry bool) (*Controller, error) {
+	log := o.Logger(settings)
+	engine, err := filter.NewEngine(filter.Options{CacheDir: cacheDir(o.CacheDir, log), Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("compiled filters cannot be kept: %w; name another folder with --cache-dir", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("cannot make the folder for compiled filters: %w; name another with --cache-dir", err)
+	c := &Controller{
+		path: o.Config, dry: dry, log: log, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
+		filters: filterStore{engine: engine, held: map[string]*heldFilter{}}, logs: logStore{refs: map[*audit.Log]int{}},
+		sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(),
 	}
-	return dir, nil
+	c.pipeline = pipeline.New(pipeline.Options{Metrics: c.metrics, Logger: log, Access: settings.Access})
+	c.status.Store(&Status{})
+	c.figures()
+	return c, nil
 }
+
+// Logger is the program's logger.
+func (c *Controller) Logger() *slog.Logger { return c.log }
 
 // Pipeline is where the Controller installs its generations.
 func (c *Controller) Pipeline() *pipeline.Pipeline { return c.pipeline }
@@ -100,25 +113,30 @@ func (c *Controller) Pipeline() *pipeline.Pipeline { return c.pipeline }
 // Metrics are the process's metrics.
 func (c *Controller) Metrics() *metrics.Metrics { return c.metrics }
 
+// errEnded is the error of a reload after Close.
+var errEnded = errors.New("control: the gateway is closed")
+
 // Reload builds the configuration as it now stands and installs it. On any fault the last good generation stays, and
 // the error, which Status shows too, is all the faults found.
 func (c *Controller) Reload(ctx context.Context, why string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	start := time.Now()
-	gen, err := c.build(ctx)
-	if err != nil {
-		c.failed(why, err)
+	c.building.Lock()
+	defer c.building.Unlock()
+	if c.generation() == nil {
+		return errEnded
+	}
+	gen, err := c.build(ctx, read(c.path))
+	switch {
+	case err == nil:
+		c.install(gen, why)
+		return nil
+	case ctx.Err() != nil: // given up, which says nothing about the configuration
 		return err
 	}
-	c.install(gen)
-	c.metrics.Reload(true, gen.snap.Generation)
-	c.log.Info("generation installed", "generation", gen.snap.Generation, "reason", why, "policy", gen.status.Policy,
-		"filters", len(gen.status.Filters), "models", len(gen.status.Models), "took", time.Since(start))
-	return nil
+	c.refused(why, err)
+	return err
 }
 
-func (c *Controller) failed(why string, err error) {
+func (c *Controller) refused(why string, err error) {
 	st := *c.status.Load()
 	st.Fault, st.FaultSince = err.Error(), time.Now()
 	c.status.Store(&st)
@@ -126,49 +144,97 @@ func (c *Controller) failed(why string, err error) {
 	c.log.Error("reload refused, the last good generation stays", "generation", st.Generation, "reason", why, "fault", err)
 }
 
-func (c *Controller) install(gen *generation) {
-	c.restartNeeded(gen.config)
+// install swaps to a generation that was built. From here on the pipeline closes it.
+func (c *Controller) install(gen *generation, why string) {
+	if was := c.generation(); was != nil {
+		c.restartNeeded(was.config, gen.config)
+	}
+	c.open.Add(1)
+	gen.snap.Close = func() { go c.retired(gen) } // not on the time of the exchange that ends last
+	c.metrics.Models(gen.snap.Names)
+	c.mu.Lock()
 	c.current = gen
-	c.status.Store(gen.status)
+	c.mu.Unlock()
 	c.pipeline.Install(gen.snap)
+	c.status.Store(gen.status)
+	c.metrics.Reload(true, gen.snap.Generation)
+	c.log.Info("generation installed", "generation", gen.snap.Generation, "reason", why, "policy", gen.status.Policy,
+		"filters", len(gen.status.Filters), "models", len(gen.status.Models), "took", time.Since(gen.status.Since))
+}
+
+// retired closes a generation that no exchange is on any more.
+func (c *Controller) retired(gen *generation) {
+	defer c.open.Done()
+	err := gen.close()
+	if err == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		c.endErrs = append(c.endErrs, err)
+		return
+	}
+	c.log.Error("a retired generation did not close cleanly", "generation", gen.snap.Generation, "error", err)
 }
 
 // restartNeeded tells of settings that a running process cannot change.
-func (c *Controller) restartNeeded(now *config.Config) {
-	if c.current == nil {
-		return
-	}
-	was := c.current.config
-	for name, changed := range map[string]bool{
-		"listen": was.Listen != now.Listen, "timeouts": was.Timeouts != now.Timeouts, "log": was.Log != now.Log,
-		"limits.header": was.Limits.Header != now.Limits.Header, "limits.exchanges": was.Limits.Exchanges != now.Limits.Exchanges,
-	} {
+func (c *Controller) restartNeeded(was, now *config.Config) {
+	tell := func(setting string, changed bool) {
 		if changed {
-			c.log.Warn("setting changes with the next start only", "setting", name)
+			c.log.Warn("a setting changes with the next start only", "setting", setting)
 		}
 	}
+	tell("listen", was.Listen != now.Listen)
+	tell("admin", !sameListener(was.Admin, now.Admin))
+	tell("timeouts", was.Timeouts != now.Timeouts)
+	tell("limits.header", was.Limits.Header != now.Limits.Header)
+	tell("limits.exchanges", was.Limits.Exchanges != now.Limits.Exchanges)
+	tell("log", was.Log != now.Log)
 }
 
-// Config is the configuration of the current generation.
+// generation is the current one, nil before the first and after Close.
+func (c *Controller) generation() *generation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+// Config is the configuration of the current generation, nil after Close.
 func (c *Controller) Config() *config.Config {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current == nil {
-		return nil
+	if gen := c.generation(); gen != nil {
+		return gen.config
 	}
-	return c.current.config
+	return nil
 }
 
-// Close ends what the Controller started. The pipeline must have been drained.
+// Stopping makes the gateway unready, so that no more callers are sent to it while the last exchanges finish.
+func (c *Controller) Stopping() { c.stopping.Store(true) }
+
+// Close retires the last generation and waits until every one has closed, or ctx ends. The pipeline should have been
+// drained. The error tells of audit records that could not be written, too.
 func (c *Controller) Close(ctx context.Context) error {
+	c.building.Lock()
+	defer c.building.Unlock()
+	return c.end(ctx)
+}
+
+func (c *Controller) end(ctx context.Context) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	var errs []error
-	if c.current != nil {
-		errs = append(errs, c.current.close())
-		c.current = nil
+	c.current, c.ending = nil, true
+	c.mu.Unlock()
+	c.pipeline.Retire()
+	closed := make(chan struct{})
+	go func() { defer close(closed); c.open.Wait() }()
+	var late error
+	select {
+	case <-closed:
+	case <-ctx.Done():
+		late = fmt.Errorf("exchanges were still running at the end: %w", ctx.Err())
 	}
 	c.sources.Close()
-	errs = append(errs, c.engine.Close(ctx))
-	return errors.Join(errs...)
+	err := c.engine.Close(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Join(append(c.endErrs, late, err)...)
 }

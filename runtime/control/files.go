@@ -5,28 +5,34 @@ import (
 	"encoding/binary"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluicegate/sluice/runtime/config"
 )
 
+// sum is the digest of a file's contents; zero where there is no such file.
+type sum [sha256.Size]byte
+
 // fileSet is the files a generation is made of, as they were at one moment.
 type fileSet struct {
-	roots  []string // files, and folders with all that is in them
-	stamp  [sha256.Size]byte
-	digest [sha256.Size]byte
+	roots []string // files, and folders with what a policy is made of
+	stamp sum      // of names, sizes and times
+	files map[string]sum
 }
+
+// same tells whether the same files have the same contents.
+func (s fileSet) same(o fileSet) bool { return maps.Equal(s.files, o.files) }
 
 // filesOf lists what a generation is made of: the config, and every file and folder that it names.
 func filesOf(name string, cfg *config.Config) []string {
 	files := []string{name}
 	add := func(path string) {
 		if path != "" {
-			files = append(files, cfg.Path(path))
+			files = append(files, filepath.Clean(cfg.Path(path)))
 		}
 	}
 	addRef := func(r *config.Ref) {
@@ -34,7 +40,7 @@ func filesOf(name string, cfg *config.Config) []string {
 			add(r.File)
 		}
 	}
-	if cfg.Policy.Path != builtinPolicy {
+	if !strings.HasPrefix(cfg.Policy.Path, "builtin:") {
 		add(cfg.Policy.Path)
 	}
 	for _, f := range cfg.Filters {
@@ -55,52 +61,54 @@ func filesOf(name string, cfg *config.Config) []string {
 			add(j.JWKS)
 		}
 	}
+	if cfg.Admin != nil && cfg.Admin.Token != nil {
+		addRef(&cfg.Admin.Token.Ref)
+	}
 	return files
 }
 
-// look takes stamp and digest of all files under the roots now. The stamp (names, sizes, times) is cheap and says only
-// whether another look at the contents is due; the digest is what counts, because Kubernetes swaps a symlink and editors
-// rewrite a file as it was.
+// look takes the digests of all files under the roots now. The stamp is cheap and says only whether another look is due;
+// the digests are what counts, because Kubernetes swaps a symlink and editors rewrite a file as it was.
 func look(roots []string) fileSet {
-	s := fileSet{roots: roots, stamp: stampOf(roots)}
-	h := sha256.New()
-	walk(roots, func(path string, _ fs.FileInfo) {
-		writeText(h, path)
-		f, err := os.Open(path)
-		if err != nil {
-			writeText(h, "missing")
+	s := fileSet{roots: roots, stamp: stampOf(roots), files: map[string]sum{}}
+	walk(roots, func(path string, info fs.FileInfo) {
+		if info == nil || !info.Mode().IsRegular() { // a pipe gives its contents once, to whom they are for
+			s.files[path] = sum{}
 			return
 		}
-		defer func() { _ = f.Close() }()
-		body := sha256.New()
-		_, _ = io.Copy(body, f) // a file that cannot be read to its end differs from what it was, which is enough
-		h.Write(body.Sum(nil))
+		s.files[path] = contents(path)
 	})
-	h.Sum(s.digest[:0])
 	return s
 }
 
-func stampOf(roots []string) (stamp [sha256.Size]byte) {
+// contents digests a file. One that cannot be read counts as missing.
+func contents(path string) (out sum) {
+	f, err := os.Open(path)
+	if err != nil {
+		return sum{}
+	}
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return sum{}
+	}
+	h.Sum(out[:0])
+	return out
+}
+
+func stampOf(roots []string) (stamp sum) {
 	h := sha256.New()
 	walk(roots, func(path string, info fs.FileInfo) {
-		writeText(h, path)
-		if info == nil {
-			return
+		_, _ = io.WriteString(h, path) // a hash never fails
+		var b [17]byte                 // the first byte ends the path
+		if info != nil {
+			binary.BigEndian.PutUint64(b[1:], uint64(info.Size()))
+			binary.BigEndian.PutUint64(b[9:], uint64(info.ModTime().UnixNano()))
 		}
-		var b [16]byte
-		binary.BigEndian.PutUint64(b[:8], uint64(info.Size()))
-		binary.BigEndian.PutUint64(b[8:], uint64(info.ModTime().UnixNano()))
 		h.Write(b[:])
 	})
 	h.Sum(stamp[:0])
 	return stamp
-}
-
-func writeText(w io.Writer, s string) {
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(len(s)))
-	_, _ = w.Write(n[:])        // a hash never fails
-	_, _ = io.WriteString(w, s) // nor here
 }
 
 // walk visits each root that is a file, and each file below a root that is a folder, symlinks followed, in a fixed
@@ -122,44 +130,45 @@ func walk(roots []string, visit func(path string, info fs.FileInfo)) {
 // maxDepth bounds folders within folders, so that a link to a parent ends somewhere.
 const maxDepth = 16
 
+// walkDir visits what the policy package would read in a folder, and nothing that others may write there.
 func walkDir(dir string, visit func(string, fs.FileInfo), depth int) {
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil || depth > maxDepth {
 		return
 	}
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		info, err := os.Stat(path)
-		switch {
+		name := e.Name()
+		if name[0] == '.' && name != ".manifest" { // ..data and its kin are reached through the links beside them
+			continue
+		}
+		path := filepath.Join(dir, name)
+		switch info, err := os.Stat(path); {
 		case err != nil:
 			visit(path, nil)
 		case info.IsDir():
-			if e.Name()[0] != '.' { // ..data and its kin are reached through the links beside them
-				walkDir(path, visit, depth+1)
-			}
-		case info.Mode().IsRegular():
+			walkDir(path, visit, depth+1)
+		case ofPolicy(name):
 			visit(path, info)
 		}
 	}
 }
 
-// settle is how long the files must stay as they are before they are taken.
-const settle = 100 * time.Millisecond
+// ofPolicy tells whether a file in a policy's folder is part of it.
+func ofPolicy(name string) bool {
+	return name == ".manifest" || slices.Contains([]string{".rego", ".json", ".yaml", ".yml"}, filepath.Ext(name))
+}
 
 // dirs are the folders whose events may mean a change.
-func (s fileSet) dirs() []string {
-	var out []string
-	add := func(d string) {
-		if !slices.Contains(out, d) {
-			out = append(out, d)
-		}
-	}
+func (s fileSet) dirs() map[string]bool {
+	out := map[string]bool{}
 	for _, root := range s.roots {
-		add(filepath.Dir(root))
+		out[filepath.Dir(root)] = true
 		if info, err := os.Stat(root); err == nil && info.IsDir() {
-			add(root)
+			out[root] = true
 		}
 	}
-	walk(s.roots, func(path string, _ fs.FileInfo) { add(filepath.Dir(path)) })
+	for path := range s.files {
+		out[filepath.Dir(path)] = true
+	}
 	return out
 }

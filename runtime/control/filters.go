@@ -62,14 +62,13 @@ type FilterStats struct {
 
 // Filters are the current generation's filters with their counters.
 func (c *Controller) Filters() []FilterStats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current == nil {
+	gen := c.generation()
+	if gen == nil {
 		return nil
 	}
-	out := make([]FilterStats, len(c.current.filters))
-	for i, f := range c.current.filters {
-		out[i] = FilterStats{c.current.status.Filters[i], f.Stats()}
+	out := make([]FilterStats, len(gen.filters))
+	for i, f := range gen.filters {
+		out[i] = FilterStats{gen.status.Filters[i], f.Stats()}
 	}
 	return out
 }

@@ -1,6 +1,10 @@
 package control
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/audit"
@@ -11,28 +15,26 @@ import (
 
 // keepers gives the generation the cache and the audit log of the one before it, unless their settings changed.
 func (b *builder) keepers() {
-	was := b.c.current
-	snap := b.gen.snap
+	was, snap := b.was, b.gen.snap
 	if was != nil && cacheOptions(was.config) == cacheOptions(b.cfg) {
 		snap.Cache = was.snap.Cache
 	} else {
 		snap.Cache = cache.New(cacheOptions(b.cfg))
 	}
-	if was != nil && was.config.Path(was.config.Audit.Path) == b.cfg.Path(b.cfg.Audit.Path) && was.config.Audit == b.cfg.Audit {
+	if was != nil && was.config.Audit == b.cfg.Audit {
 		snap.Audit = was.snap.Audit
-		b.c.takeLog(snap.Audit)
 	} else if !b.openAudit() {
 		return
 	}
-	log := snap.Audit
-	b.gen.closer = append(b.gen.closer, func() error { return b.c.giveLog(log) })
+	b.c.logs.take(snap.Audit)
+	b.gen.closer = append(b.gen.closer, func() error { return b.c.logs.give(snap.Audit) })
 }
 
 func (b *builder) openAudit() bool {
 	cfg := b.cfg.Audit
-	path := ""
-	if cfg.Path != "" && !b.c.dry {
-		path = b.cfg.Path(cfg.Path)
+	path := b.cfg.Path(cfg.Path)
+	if b.c.dry {
+		return b.checkAudit(path)
 	}
 	log, err := audit.New(audit.Options{Path: path, Queue: cfg.Queue, Drop: cfg.OnFull == "drop", Logger: b.c.log})
 	if err != nil {
@@ -40,25 +42,47 @@ func (b *builder) openAudit() bool {
 		return false
 	}
 	b.gen.snap.Audit = log
-	b.c.takeLog(log)
 	return true
 }
 
-func (c *Controller) takeLog(l *audit.Log) {
-	c.logsMu.Lock()
-	defer c.logsMu.Unlock()
-	c.logs[l]++
+// checkAudit makes a log that writes nothing, where one could be.
+func (b *builder) checkAudit(path string) bool {
+	if path != "" {
+		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+			b.fault("audit.path", "the folder %s is not there; make it, or name a file in another", filepath.Dir(path))
+			return false
+		}
+	}
+	var err error
+	b.gen.snap.Audit, err = audit.New(audit.Options{Logger: b.c.log})
+	return err == nil // without a path there is nothing to fail
 }
 
-// giveLog closes an audit log when the last generation on it has closed.
-func (c *Controller) giveLog(l *audit.Log) error {
-	c.logsMu.Lock()
-	defer c.logsMu.Unlock()
-	if c.logs[l]--; c.logs[l] > 0 {
+// logStore counts the generations on each audit log.
+type logStore struct {
+	mu   sync.Mutex
+	refs map[*audit.Log]int
+}
+
+func (s *logStore) take(l *audit.Log) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refs[l]++
+}
+
+// give closes a log when the last generation on it has closed.
+func (s *logStore) give(l *audit.Log) error {
+	s.mu.Lock()
+	s.refs[l]--
+	last := s.refs[l] == 0
+	if last {
+		delete(s.refs, l)
+	}
+	s.mu.Unlock()
+	if !last {
 		return nil
 	}
-	delete(c.logs, l)
-	return l.Close()
+	return l.Close() // it waits for the disk, so not under the lock
 }
 
 func cacheOptions(cfg *config.Config) cache.Options {
@@ -69,31 +93,44 @@ func cacheOptions(cfg *config.Config) cache.Options {
 }
 
 // ReopenAudit opens the audit log's path anew, as after rotation.
-func (c *Controller) ReopenAudit() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current == nil {
-		return
+func (c *Controller) ReopenAudit() error {
+	gen := c.generation()
+	if gen == nil {
+		return errEnded
 	}
-	if err := c.current.snap.Audit.Reopen(); err != nil {
-		c.log.Error("the audit log could not be opened anew", "error", err)
+	if err := gen.snap.Audit.Reopen(); err != nil {
+		return fmt.Errorf("the audit log was not opened anew, the old file is still written: %w", err)
 	}
+	return nil
+}
+
+// ControlCall is one call of the control listener.
+type ControlCall struct {
+	Action string // what was called
+	From   string // the caller's address
+	Start  time.Time
+	Status int  // HTTP status answered
+	Known  bool // the caller had the credential; refused calls are recorded within the bounds of unknown callers
 }
 
 // Controlled records a control call and how it ended.
-func (c *Controller) Controlled(action, from string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current == nil {
+func (c *Controller) Controlled(call ControlCall) {
+	gen := c.generation()
+	if gen == nil {
 		return
 	}
-	now := time.Now()
 	rec := audit.Record{
-		Kind: "control", Start: now, End: now, Generation: c.current.snap.Generation,
-		Notes: map[string]string{"action": action, "from": from}, Outcome: exchange.Outcome{Kind: exchange.Complete},
+		Kind: "control", Start: call.Start, End: time.Now(), Generation: gen.snap.Generation,
+		Notes:   map[string]string{"action": call.Action, "from": call.From},
+		Outcome: exchange.Outcome{Kind: exchange.Complete, Status: call.Status},
 	}
-	if err != nil {
+	switch {
+	case !call.Known:
+		rec.Outcome.Kind, rec.Outcome.Code = exchange.Rejected, "control_refused"
+		gen.snap.Audit.Stray(&rec)
+		return
+	case call.Status >= 400:
 		rec.Outcome.Kind = exchange.Failed
 	}
-	c.current.snap.Audit.Stray(&rec)
+	gen.snap.Audit.Control(&rec)
 }

@@ -2,7 +2,6 @@ package control
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/pipeline"
@@ -49,7 +48,7 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 	}
 	caller, err := provider.New(e.Provider, o)
 	if err != nil {
-		b.fault(path+".provider", "%v", err)
+		b.fault(path, "%v", err)
 		return nil
 	}
 	name := e.Model
@@ -73,13 +72,7 @@ func (b *builder) secrets(path string, e *config.Endpoint, o *provider.Options) 
 		}
 		o.Credential = func() (string, error) { return secret, nil }
 	}
-	if e.CAFile != "" {
-		pem, err := os.ReadFile(b.cfg.Path(e.CAFile))
-		if err != nil {
-			b.fault(path+".ca_file", "cannot read the certificates: %v; name a PEM file, relative to the config file", err)
-			return false
-		}
-		o.RootCAs = pem
-	}
-	return true
+	var ok bool
+	o.RootCAs, ok = b.certificates(path+".ca_file", e.CAFile)
+	return ok
 }

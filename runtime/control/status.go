@@ -12,6 +12,7 @@ type Status struct {
 	PolicyPath string         `json:"policy_path"`
 	Fault      string         `json:"fault,omitempty"` // why the last reload was refused; "" when the last one was installed
 	FaultSince time.Time      `json:"fault_since,omitzero"`
+	Stopping   bool           `json:"stopping,omitempty"` // the process ends when the last exchanges have finished
 }
 
 // ModelStatus is one model that callers may ask for.
@@ -24,7 +25,7 @@ type ModelStatus struct {
 type EndpointStatus struct {
 	Name     string `json:"name"`
 	Provider string `json:"provider"`
-	URL      string `json:"url,omitempty"` // without user and query
+	URL      string `json:"url,omitempty"` // the configuration takes none with a user or a query
 }
 
 // FilterStatus is one filter of the chain.
@@ -37,7 +38,11 @@ type FilterStatus struct {
 }
 
 // Status is the current generation's, with the fault of the last reload if it was refused.
-func (c *Controller) Status() Status { return *c.status.Load() }
+func (c *Controller) Status() Status {
+	st := *c.status.Load()
+	st.Stopping = c.stopping.Load()
+	return st
+}
 
-// Ready tells whether a generation is serving.
-func (s Status) Ready() bool { return s.Generation > 0 }
+// Ready tells whether a generation is serving, and goes on to.
+func (s Status) Ready() bool { return s.Generation > 0 && !s.Stopping }

@@ -3,102 +3,104 @@ package control
 import (
 	"context"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
-// poll is how often the files' stamps are looked at.
-const poll = time.Second
+const (
+	// poll is how often the files' stamps are looked at.
+	poll = time.Second
+	// thorough is at which of these looks the contents are read whatever the stamps say: a file can be exchanged for
+	// another of the same size and time.
+	thorough = 15
+	// settle is how long the files must stay as they are before they are taken.
+	settle = 100 * time.Millisecond
+)
 
 // Watch reloads when the files have changed, until ctx ends. A change is one of contents, of the whole set of files,
 // that two looks in a row agree on; events of the file system only make it look sooner, because on the folders that
 // matter most (Kubernetes volumes, network shares) they come once or never.
 func (c *Controller) Watch(ctx context.Context) {
-	wake := c.events(ctx)
+	events := newEvents(c.log)
+	defer events.close()
+	events.follow(c.lastSeen())
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	for {
+	var w watch
+	for n := 1; ; n++ {
+		deep := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-wake:
+			c.metrics.Retired(c.pipeline.Expire(c.maxAge()))
+			deep = n%thorough == 0
+		case <-events.wake:
+			deep = true
+		case <-w.again:
 		}
-		c.metrics.Retired(c.pipeline.Expire(c.maxAge()))
-		if c.changed(ctx) {
+		if c.due(&w, deep) {
 			_ = c.Reload(ctx, "files changed") // logged, counted and in Status
+			events.follow(c.lastSeen())
 		}
 	}
+}
+
+// watch is a change that waits to settle.
+type watch struct {
+	pending bool
+	files   fileSet // as they were last seen
+	at      time.Time
+	again   <-chan time.Time // when the next look is due
+}
+
+// due looks at the files and tells whether they differ from what was last built and have settled. deep says to read
+// them even if their stamps are as they were.
+func (c *Controller) due(w *watch, deep bool) bool {
+	seen := c.lastSeen()
+	if !w.pending && !deep && stampOf(seen.roots) == seen.stamp {
+		return false
+	}
+	now := look(seen.roots)
+	if now.same(seen) {
+		*w = watch{}
+		c.setSeen(now) // its stamp
+		return false
+	}
+	if !w.pending || !now.same(w.files) {
+		*w = watch{pending: true, files: now, at: time.Now()}
+	}
+	if wait := settle - time.Since(w.at); wait > 0 {
+		w.again = time.After(wait)
+		return false
+	}
+	*w = watch{}
+	return true
+}
+
+func (c *Controller) lastSeen() fileSet {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen
+}
+
+func (c *Controller) setSeen(s fileSet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = s
 }
 
 func (c *Controller) maxAge() time.Duration {
 	if cfg := c.Config(); cfg != nil {
 		return cfg.Drain.MaxAge
 	}
-	return time.Hour
+	return time.Hour // after Close, which ends them itself
 }
 
-// changed tells whether the files differ from what was last built, and have settled.
-func (c *Controller) changed(ctx context.Context) bool {
-	c.mu.Lock()
-	seen := c.seen
-	c.mu.Unlock()
-	if stampOf(seen.roots) == seen.stamp {
-		return false
+// pause waits, but not longer than ctx lasts.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
-	first := look(seen.roots)
-	if first.digest == seen.digest {
-		c.mu.Lock()
-		c.seen.stamp = first.stamp
-		c.mu.Unlock()
-		return false
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(settle):
-		}
-		second := look(seen.roots)
-		if second.digest == first.digest {
-			return true
-		}
-		first = second
-	}
-}
-
-// events gives a signal for each burst of events in the folders of the files. Without a working watcher there are none,
-// and polling does it alone.
-func (c *Controller) events(ctx context.Context) <-chan struct{} {
-	wake := make(chan struct{}, 1)
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		c.log.Warn("no file events here, changes are found by polling", "error", err)
-		return wake
-	}
-	c.mu.Lock()
-	dirs := c.seen.dirs()
-	c.mu.Unlock()
-	for _, d := range dirs {
-		_ = w.Add(d) // a folder that cannot be watched is polled
-	}
-	go func() {
-		defer func() { _ = w.Close() }()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-w.Errors:
-			case _, ok := <-w.Events:
-				if !ok {
-					return
-				}
-				select {
-				case wake <- struct{}{}:
-				default:
-				}
-			}
-		}
-	}()
-	return wake
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sluicegate/sluice/filters"
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
 // redactor loads the shipped redaction filter.
@@ -49,6 +50,42 @@ func BenchmarkRequestWords1K(b *testing.B)  { benchmarkRequest(b, load(b, words(
 func BenchmarkRequestRedact1K(b *testing.B) { benchmarkRequest(b, redactor(b), prose) }
 func BenchmarkRequestRedact16K(b *testing.B) {
 	benchmarkRequest(b, redactor(b), strings.Repeat(prose, 16))
+}
+
+// BenchmarkExchanges64 is what exchanges cost of which 64 run at once: the requests of 63 others lie between an
+// exchange's request and its answer, so that its instance was given away in between.
+func BenchmarkExchanges64(b *testing.B) {
+	f := redactor(b)
+	chain, ctx := NewChain(f), context.Background()
+	a, err := openai.Chat.Answer(answer(prose))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var passes [64]*Pass
+	var xs [64]*exchange.Exchange
+	for i := range xs {
+		xs[i] = ask(b, "red", prose)
+		if passes[i], err = chain.Begin(xs[i], nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		i := i % 64
+		if err := passes[i].Answer(ctx, a); err != nil {
+			b.Fatal(err)
+		}
+		passes[i].Close()
+		xs[i].Filters = xs[i].Filters[:0]
+		if passes[i], err = chain.Begin(xs[i], nil); err != nil {
+			b.Fatal(err)
+		}
+		if err := passes[i].Request(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+	st := f.Stats()
+	b.ReportMetric(float64(st.Time.Nanoseconds())/float64(st.Calls), "guest-ns/call")
 }
 
 func BenchmarkStreamDelta(b *testing.B) {

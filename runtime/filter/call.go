@@ -6,6 +6,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/sluicegate/sluice/runtime/filter/meter"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -48,8 +51,9 @@ type call struct {
 	msgs   []wire.Message
 	reject *verdict
 
-	calls int    // host functions called
-	fault string // the last error logged, for on_config
+	calls int         // host functions called
+	marks meter.Marks // what the host wrote to the memory since the last restore
+	fault string      // the last error logged, for on_config
 
 	ticks uint64 // WASI: readings of the clock since the reset
 	seed  uint64 // WASI: state of the random numbers
@@ -100,6 +104,7 @@ const ticksPerCheck = 64
 
 // tick counts one host call.
 func (c *call) tick() {
+	c.clock.owed += hostCall
 	if c.calls++; c.calls%ticksPerCheck == 0 {
 		c.check()
 	}
@@ -110,6 +115,16 @@ func (c *call) check() {
 	if err := c.clock.check(c.ctx); err != nil {
 		c.fail(err)
 	}
+}
+
+// writable gives n bytes of guest memory to be written to, and marks them. The host writes nowhere else: what is not
+// marked is not put back to the snapshot.
+func (c *call) writable(mem api.Memory, ptr, n uint32) ([]byte, bool) {
+	b, ok := mem.Read(ptr, n)
+	if ok {
+		c.marks |= c.f.mod.info.Mark(ptr, n)
+	}
+	return b, ok
 }
 
 // begin readies the call for a hook on a text.

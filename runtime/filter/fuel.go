@@ -19,6 +19,14 @@ const (
 	yieldAfter = 100 * time.Microsecond // Gosched costs 1 to 10 us where a processor is idle
 )
 
+// What guest time is charged at most for work that is known, so that a guest does not pay for a processor that the
+// operating system gave to others, or that a container's quota took away, in the middle of its call.
+const (
+	dearestUnit = 125 * time.Nanosecond // a unit of fuel in the dearest code known
+	hostCall    = 5 * time.Microsecond  // a host function, apart from the bytes that it fills
+	hostByte    = 4 * time.Nanosecond   // a byte that a host function fills
+)
+
 var errBudget = errors.New("its budget of guest time is spent")
 
 // epoch makes the monotonic clock an int64 of nanoseconds.
@@ -34,27 +42,38 @@ type clock struct {
 	begun time.Duration // when the running slice began
 	yield time.Duration // when the call last yielded
 	slice int64         // units granted last
+	owed  time.Duration // what may still be charged for the work known of
 }
 
 // start begins a call that may use limit of guest time.
 func (k *clock) start(limit time.Duration) {
 	t := now()
-	*k = clock{limit: limit, mark: t, begun: t, yield: t, slice: firstSlice}
+	*k = clock{limit: limit, mark: t, begun: t, yield: t, slice: firstSlice, owed: firstSlice*dearestUnit + hostCall}
 }
 
 // stop ends the call and returns its guest time.
 func (k *clock) stop() time.Duration {
-	k.used += now() - k.mark
+	k.charge(now())
 	return k.used
 }
 
+// charge adds up the guest time until t.
+func (k *clock) charge(t time.Duration) {
+	took := min(t-k.mark, k.owed)
+	k.used += took
+	k.owed -= took
+	k.mark = t
+}
+
 // refill grants the next slice. It is the guest's safepoint: here the call is ended when its budget or its exchange is
-// over, and other goroutines get their turn.
-func (k *clock) refill(ctx context.Context) (int64, error) {
+// over, and other goroutines get their turn. debt is what the guest will have used beyond its last slice when it has
+// done what it is about to do.
+func (k *clock) refill(ctx context.Context, debt int64) (int64, error) {
 	if err := k.check(ctx); err != nil {
 		return 0, err
 	}
 	k.slice = nextSlice(k.slice, k.mark-k.begun)
+	k.owed = time.Duration(k.slice+min(debt, mostDebt)) * dearestUnit
 	if k.mark-k.yield >= yieldAfter {
 		runtime.Gosched()
 		k.mark = now() // what others did meanwhile is not the guest's time
@@ -64,11 +83,12 @@ func (k *clock) refill(ctx context.Context) (int64, error) {
 	return k.slice, nil
 }
 
+// mostDebt keeps a debt's time from overflowing. It is over 30 seconds.
+const mostDebt = 1 << 28
+
 // check adds up the guest time and tells whether the budget or the exchange is over.
 func (k *clock) check(ctx context.Context) error {
-	t := now()
-	k.used += t - k.mark
-	k.mark = t
+	k.charge(now())
 	if k.used > k.limit {
 		return errBudget
 	}

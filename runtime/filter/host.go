@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/api"
@@ -97,7 +98,7 @@ func valueTypes(short string) (params, results []api.ValueType) {
 // refill is the function that a guest out of fuel calls. The debt needs no settling here: what is bounded is time.
 func refill(ctx context.Context, stack []uint64) {
 	c := ctx.(*call)
-	grant, err := c.clock.refill(c.ctx)
+	grant, err := c.clock.refill(c.ctx, int64(stack[0]))
 	if err != nil {
 		c.fail(err)
 	}
@@ -118,10 +119,12 @@ func (h *hostFunction) enter(ctx context.Context, mod api.Module, stack []uint64
 func (c *call) bytes(mem api.Memory, ptr, n uint64) []byte {
 	b, ok := mem.Read(uint32(ptr), uint32(n))
 	if !ok {
-		c.fail(breach("a pointer lies outside the memory"))
+		c.fail(errPointer)
 	}
 	return b
 }
+
+const errPointer = breach("a pointer lies outside the memory")
 
 func (c *call) kind(mem api.Memory, ptr, n uint64) *kind {
 	k := c.f.kinds.find(c.bytes(mem, ptr, n))
@@ -266,7 +269,11 @@ func (c *call) constant(ptr uint32, b []byte) bool {
 }
 
 func hostGet(c *call, mem api.Memory, p []uint64) int32 {
-	name, buf := c.bytes(mem, p[0], p[1]), c.bytes(mem, p[2], p[3])
+	name := c.bytes(mem, p[0], p[1])
+	buf, writable := c.writable(mem, uint32(p[2]), uint32(p[3]))
+	if !writable {
+		c.fail(errPointer)
+	}
 	if len(name) > maxWord || !c.f.grants[string(name)] {
 		c.fail(breach("get of a fact that the configuration does not grant"))
 	}
@@ -314,6 +321,7 @@ func (c *call) charge(n int) {
 	if c.run == nil {
 		return
 	}
+	c.clock.owed += time.Duration(n) * hostByte
 	if c.run.output[c.dir] += n; c.run.output[c.dir] > c.f.spec.Limits.Output {
 		c.fail(errOutput)
 	}

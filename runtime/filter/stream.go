@@ -29,6 +29,8 @@ type Stream struct {
 	lanes []*lane
 	limit Limits
 	held  int
+	told  []int      // choices whose text a filter has changed
+	mute  bool       // copies of texts pass only beside unchanged text; see silence
 	whole *collector // the stream is held back until it is complete; nil when it is not
 	out   []*wire.Event
 	spare []byte
@@ -70,6 +72,7 @@ func (p *Pass) Stream() *Stream {
 			text = append(text, r)
 		}
 	}
+	s.mute = len(text) > 0
 	s.begin = func(pc *wire.Piece) passage {
 		if len(text) == 0 {
 			return nil
@@ -93,6 +96,7 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 		}
 	}
 	emptied := false
+	s.silence(ev)
 	for i := range ev.Pieces {
 		got, err := s.piece(ctx, ev, i)
 		if err != nil {
@@ -155,9 +159,32 @@ func (s *Stream) piece(ctx context.Context, ev *wire.Event, i int) (emptied bool
 		return false, err
 	}
 	if !bytes.Equal(s.spare, text) {
-		ev.SetText(i, s.spare)
+		s.set(ev, i)
 	}
 	return len(text) > 0 && len(s.spare) == 0, nil
+}
+
+// set puts what the lane let go in the place of a piece's text.
+func (s *Stream) set(ev *wire.Event, i int) {
+	ev.SetText(i, s.spare)
+	if c := ev.Pieces[i].Lane.Choice; s.mute && !slices.Contains(s.told, c) {
+		s.told = append(s.told, c)
+	}
+}
+
+// silence takes out what repeats a choice's text in another form where it may lag behind that text or run ahead of it:
+// it would tell what a filter changes in another event. It stays beside text of its choice, none of which was changed
+// so far; when that text is changed, SetText takes it out.
+func (s *Stream) silence(ev *wire.Event) {
+	if !s.mute {
+		return
+	}
+	for _, c := range ev.Copies {
+		beside := slices.ContainsFunc(ev.Pieces, func(p wire.Piece) bool { return p.Lane.Choice == c.Choice && len(p.Node.Bytes()) > 0 })
+		if !beside || slices.Contains(s.told, c.Choice) {
+			c.Owner.Delete(c.Key)
+		}
+	}
 }
 
 // alone takes a text that no other event continues. Nothing of it is held back.
@@ -169,7 +196,7 @@ func (s *Stream) alone(ctx context.Context, ev *wire.Event, i int) error {
 	}
 	var err error
 	if s.spare, err = way.push(ctx, s.spare[:0], text, true); err == nil && !bytes.Equal(s.spare, text) {
-		ev.SetText(i, s.spare)
+		s.set(ev, i)
 	}
 	return err
 }

@@ -148,10 +148,15 @@ func TestStreamLanes(t *testing.T) {
 	w := load(t, words(t))
 	p := begin(t, ask(t, "red", "hi"), w)
 	got := streamed(t, p.Stream(), []delta{
-		{choice: 0, field: "content", text: "one ana@"}, {choice: 1, field: "content", text: "two bob"},
-		{choice: 0, field: "reasoning_content", text: "<<th"}, {choice: 0, field: "content", text: "x.org"},
-		{choice: 1, field: "content", text: "@y.org", finish: true}, {choice: 0, field: "reasoning_content", text: "ink>>"},
-		{choice: 0, field: "arguments", text: `{"to":"ana@x.`}, {choice: 0, field: "arguments", text: `org"}`}, {choice: 0, finish: true},
+		{choice: 0, field: "content", text: "one ana@"},
+		{choice: 1, field: "content", text: "two bob"},
+		{choice: 0, field: "reasoning_content", text: "<<th"},
+		{choice: 0, field: "content", text: "x.org"},
+		{choice: 1, field: "content", text: "@y.org", finish: true},
+		{choice: 0, field: "reasoning_content", text: "ink>>"},
+		{choice: 0, field: "arguments", text: `{"to":"ana@x.`},
+		{choice: 0, field: "arguments", text: `org"}`},
+		{choice: 0, finish: true},
 	})
 	want := map[string]string{"0/content": "one ***", "1/content": "two ***", "0/reasoning_content": "***", "0/tool_calls.0.arguments": `{"to":"***"}`}
 	for lane, text := range want {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -98,32 +99,43 @@ func (w *wasiFunction) enter(ctx context.Context, mod api.Module, stack []uint64
 }
 
 // wasiNone reports zero strings of zero bytes.
-func wasiNone(_ *call, mem api.Memory, p []uint64) uint32 {
-	if !mem.WriteUint32Le(uint32(p[0]), 0) || !mem.WriteUint32Le(uint32(p[1]), 0) {
+func wasiNone(c *call, mem api.Memory, p []uint64) uint32 {
+	if !c.put32(mem, p[0], 0) || !c.put32(mem, p[1], 0) {
 		return wasiFault
 	}
 	return wasiOK
 }
 
+func (c *call) put32(mem api.Memory, ptr uint64, v uint32) bool {
+	b, ok := c.writable(mem, uint32(ptr), 4)
+	if ok {
+		binary.LittleEndian.PutUint32(b, v)
+	}
+	return ok
+}
+
 // wasiClock is every clock: it starts at 2026-01-01 in each exchange and advances with each reading.
 func wasiClock(c *call, mem api.Memory, p []uint64) uint32 {
 	c.ticks++
-	if !mem.WriteUint64Le(uint32(p[2]), wasiEpoch+c.ticks*wasiTick) {
+	b, ok := c.writable(mem, uint32(p[2]), 8)
+	if !ok {
 		return wasiFault
 	}
+	binary.LittleEndian.PutUint64(b, wasiEpoch+c.ticks*wasiTick)
 	return wasiOK
 }
 
 // wasiRandom fills with SplitMix64 (Steele, Lea, Flood 2014), from the same seed in each exchange. Nothing that needs
 // secret numbers may be built on it.
 func wasiRandom(c *call, mem api.Memory, p []uint64) uint32 {
-	buf, ok := mem.Read(uint32(p[0]), uint32(p[1]))
+	buf, ok := c.writable(mem, uint32(p[0]), uint32(p[1]))
 	if !ok {
 		return wasiFault
 	}
+	c.clock.owed += time.Duration(len(buf)) * hostByte
 	var word [8]byte
-	for len(buf) > 0 {
-		if len(buf)%windowSize == 0 {
+	for i := 0; len(buf) > 0; i++ {
+		if i%(windowSize/len(word)) == 0 {
 			c.check()
 		}
 		c.seed += 0x9e3779b97f4a7c15
@@ -137,7 +149,7 @@ func wasiRandom(c *call, mem api.Memory, p []uint64) uint32 {
 }
 
 // wasiWrite swallows what is written to the standard streams.
-func wasiWrite(_ *call, mem api.Memory, p []uint64) uint32 {
+func wasiWrite(c *call, mem api.Memory, p []uint64) uint32 {
 	if fd := uint32(p[0]); fd != 1 && fd != 2 {
 		return wasiBadFD
 	}
@@ -152,7 +164,7 @@ func wasiWrite(_ *call, mem api.Memory, p []uint64) uint32 {
 		}
 		n += size
 	}
-	if !mem.WriteUint32Le(uint32(p[3]), n) {
+	if !c.put32(mem, p[3], n) {
 		return wasiFault
 	}
 	return wasiOK

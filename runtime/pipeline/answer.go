@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,9 +76,10 @@ func (r *run) cacheable() exchange.CacheStatus {
 // key names all that the answer may depend on. It is looked up under the first allowed model.
 func (r *run) key() cache.Key {
 	x := r.x
-	scope := x.Principal.Tenant
+	// No tenant's name reads like a principal's scope: names may come from a token's claims and hold anything.
+	scope := "tenant " + x.Principal.Tenant
 	if x.Decision.Cache.Scope == exchange.ScopePrincipal {
-		scope += "\x00" + x.Principal.ID
+		scope = "principal " + strconv.Itoa(len(x.Principal.Tenant)) + " " + x.Principal.Tenant + x.Principal.ID
 	}
 	r.out = x.Request.Format.Render(r.out[:0], x.Request, wire.Rendering{OmitStream: true})
 	return cache.Parts{

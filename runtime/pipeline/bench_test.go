@@ -34,6 +34,8 @@ func (d *desk) Reply(status int, _ []pipeline.Header, body []byte) error {
 	return nil
 }
 
+func (d *desk) Abort() {}
+
 func (d *desk) Begin([]pipeline.Header) error {
 	d.status = 200
 	return nil

@@ -20,6 +20,10 @@ func (r *run) authenticate(ctx context.Context) error {
 	}
 	r.x.Principal = who
 	r.principal.Store(who)
+	// A generation installed meanwhile has revoked what it does not accept, but could not see this exchange yet.
+	if now := r.p.Current(); now != nil && now != r.snap && !now.Auth.Valid(who) {
+		return exchange.Fail(exchange.StageAuthenticate, wire.Unauthenticated, "the credential was removed", errRevoked)
+	}
 	return r.reserve()
 }
 
@@ -162,29 +166,25 @@ func (s *Snapshot) facts(now time.Time) policy.Facts {
 	return next.facts
 }
 
-// Models lists the models the caller may use: those for which the policy allows the operation wire.ListModels.
-func (p *Pipeline) Models(ctx context.Context, c Caller) ([]string, error) {
-	snap := p.acquire()
-	if snap == nil {
-		return nil, errNotReady
-	}
-	defer snap.release()
-	client := c.Client()
-	who, err := snap.Auth.Authenticate(ctx, client.Headers, client.IP)
-	if err != nil {
-		return nil, err
+// list is the way of a request for the models: those for which the policy allows the operation wire.ListModels.
+func (r *run) list(ctx context.Context, render func([]string, time.Time) []byte) error {
+	if err := r.authenticate(ctx); err != nil {
+		return err
 	}
 	var names []string
-	for _, name := range snap.Names {
-		x := &exchange.Exchange{
-			Start: time.Now(), Generation: snap.Generation, Operation: wire.ListModels, Client: client, Principal: who,
-			Request: &wire.Request{Operation: wire.ListModels, Model: name},
-		}
-		if snap.mayUse(ctx, x) {
+	for _, name := range r.snap.Names {
+		x := *r.x
+		x.Request = &wire.Request{Operation: wire.ListModels, Model: name}
+		if r.snap.mayUse(ctx, &x) {
 			names = append(names, name)
 		}
 	}
-	return names, nil
+	r.begun = true
+	if err := r.caller.Reply(200, []Header{{"X-Request-Id", r.x.ID}}, render(names, r.snap.Created)); err != nil {
+		return r.gone(ctx, err)
+	}
+	r.ended(exchange.Outcome{Kind: exchange.Complete, Status: 200})
+	return nil
 }
 
 func (s *Snapshot) mayUse(ctx context.Context, x *exchange.Exchange) bool {

@@ -30,6 +30,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/filter"
 	"github.com/sluicegate/sluice/runtime/metrics"
 	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // Options are the parts that live longer than any Snapshot. Metrics and Logger are required.
@@ -64,6 +65,9 @@ type Caller interface {
 	Begin(headers []Header) error
 	// Send sends a piece of the stream at once.
 	Send(p []byte) error
+	// Abort is called when the caller went away before its answer was complete. A caller that closed only its sending
+	// half may still read, and is not to take what it gets for an answer.
+	Abort()
 }
 
 // Header is one header of an answer.
@@ -96,6 +100,17 @@ const keepBuffer = 256 << 10
 // Serve takes one request from its head to the last byte of its answer. It returns when the exchange has ended and its
 // record is on its way.
 func (p *Pipeline) Serve(ctx context.Context, s exchange.Surface, c Caller) {
+	p.exchange(ctx, s, c, (*run).flow)
+}
+
+// List answers with the models the caller may use, as render writes their names. It is an exchange like any other: known
+// caller, record and all, but nothing is parsed, filtered or forwarded.
+func (p *Pipeline) List(ctx context.Context, s exchange.Surface, c Caller, render func(names []string, since time.Time) []byte) {
+	p.exchange(ctx, s, c, func(r *run, ctx context.Context) error { return r.list(ctx, render) })
+}
+
+// exchange runs one exchange between its beginning and its record, whatever happens between.
+func (p *Pipeline) exchange(ctx context.Context, s exchange.Surface, c Caller, flow func(*run, context.Context) error) {
 	snap := p.acquire()
 	if snap == nil {
 		notReady(s, c)
@@ -108,14 +123,14 @@ func (p *Pipeline) Serve(ctx context.Context, s exchange.Surface, c Caller) {
 		defect := recover()
 		if defect != nil {
 			p.Logger.Error("exchange panicked", "id", r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
-			r.fail(ctx, exchange.Fail(exchange.StageReply, "internal", "internal error", nil))
+			r.fail(ctx, exchange.Fail(exchange.StageReply, wire.Internal, "internal error", nil))
 		}
 		cancel(nil)
 		r.finish()
 		p.running.remove(r) // after the record: Drain waits for it too
 		snap.release()
 	}()
-	if err := r.flow(ctx); err != nil {
+	if err := flow(r, ctx); err != nil {
 		r.fail(ctx, err)
 	}
 }

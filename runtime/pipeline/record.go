@@ -70,7 +70,7 @@ func (r *run) record(end time.Time) {
 	}
 	if x.Request != nil {
 		rec.Stream = x.Request.Stream
-		rec.ModelAsked = clip(x.Request.Model, 128)
+		rec.ModelAsked = r.asked(x.Request.Model)
 	}
 	if r.pass != nil {
 		rec.Redacted, rec.RedactedIn = r.pass.Redactions(filter.OnRequest), r.pass.Redactions(filter.OnAnswer)
@@ -82,6 +82,37 @@ func (r *run) record(end time.Time) {
 		return
 	}
 	r.slot.Commit(&rec)
+}
+
+// asked is the model asked for as the record may name it: a configured name, or a word that looks like one. Anything else
+// is the caller's text, which may hold what records never do.
+func (r *run) asked(model string) string {
+	if model == "" || r.snap.Models[model] != nil || modelName(model) {
+		return model
+	}
+	return "(not a model's name)"
+}
+
+// modelName tells whether s looks like the name of a model, such as meta/llama-3.3:70b: at most 64 of the characters
+// that names are made of, and not nine digits in a row, dashes and dots between them not counted, as in numbers of cards,
+// phones and people.
+func modelName(s string) bool {
+	digits := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			digits++
+		case c == '-' || c == '.':
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_', c == ':', c == '/':
+			digits = 0
+		default:
+			return false
+		}
+		if digits == 9 {
+			return false
+		}
+	}
+	return len(s) <= 64
 }
 
 // log writes the access line.

@@ -243,6 +243,7 @@ func (r *run) fail(ctx context.Context, err error) {
 	status := e.Fault.HTTPStatus()
 	r.ended(exchange.Outcome{Kind: kindOf(e, r.begun), Code: e.Fault.Code, Status: status})
 	if e.Fault.Code == wire.ClientClosed {
+		r.caller.Abort()
 		return
 	}
 	if !r.begun {

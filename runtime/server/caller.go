@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,10 +22,18 @@ type caller struct {
 	s    *Server
 	w    http.ResponseWriter
 	r    *http.Request
+	conn *http.ResponseController
 	body *[]byte // from bodies; given back by release
+	read bool    // the body was read to its end
+	gone bool    // see Abort
 }
 
-// bodies holds buffers for request bodies. Those that grew beyond keepBody are left to the collector.
+func newCaller(s *Server, w http.ResponseWriter, r *http.Request) *caller {
+	return &caller{s: s, w: w, r: r, conn: http.NewResponseController(w), read: r.ContentLength == 0}
+}
+
+// bodies holds buffers for request bodies. Those that grew beyond keepBody are left to the collector; nor is more than
+// that made ready on a caller's mere word that so much will come.
 var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
 
 const keepBody = 256 << 10
@@ -37,8 +46,14 @@ func (c *caller) release() {
 	c.body = nil
 }
 
-// Client tells who calls. The address is the connection's: forwarding headers are the caller's own word.
+// Client tells who calls. The address is the connection's: forwarding headers are the caller's own word. Headers that
+// only the gateway speaks in are not listened to.
 func (c *caller) Client() exchange.Client {
+	for name := range c.r.Header {
+		if strings.HasPrefix(name, "X-Sluice-") {
+			delete(c.r.Header, name)
+		}
+	}
 	addr, _ := netip.ParseAddrPort(c.r.RemoteAddr) // a listener that has no addresses gives the zero one
 	return exchange.Client{IP: addr.Addr().Unmap(), Headers: c.r.Header}
 }
@@ -48,19 +63,35 @@ func (c *caller) Body(limit int) ([]byte, error) {
 	if c.r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
-	rc := http.NewResponseController(c.w)
-	_ = rc.SetReadDeadline(time.Now().Add(c.s.opts.BodyTime)) // a connection without deadlines is bounded by its own server
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
+	_ = c.conn.SetReadDeadline(time.Now().Add(c.s.opts.BodyTime)) // a connection without deadlines is bounded by its own server
 	c.body = bodies.Get().(*[]byte)
 	b, err := readBody((*c.body)[:0], c.r.Body, int(c.r.ContentLength), limit)
 	*c.body = b
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	c.read = true
+	_ = c.conn.SetReadDeadline(time.Time{}) // from here on reading tells that the caller goes away
+	return b, nil
+}
+
+// unread is how long net/http may wait for the rest of a body that nobody wants, which it reads before it answers so
+// that the connection can be used again.
+const unread = 50 * time.Millisecond
+
+// answering bounds what happens around the answer: the caller has so long to take it, and little to send what it
+// announced.
+func (c *caller) answering() {
+	if !c.read {
+		_ = c.conn.SetReadDeadline(time.Now().Add(unread)) // as in Body
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(c.s.opts.WriteTime))
 }
 
 // readBody appends at most limit bytes of src to b. want is the announced length, or less than 0.
 func readBody(b []byte, src io.Reader, want, limit int) ([]byte, error) {
 	if want >= cap(b) {
-		b = make([]byte, 0, want+1) // one more than announced, so that the end is seen without growing
+		b = make([]byte, 0, min(want+1, keepBody)) // one more than announced, so that the end is seen without growing
 	}
 	for {
 		if len(b) == cap(b) {
@@ -103,7 +134,7 @@ func (c *caller) json(status int, body []byte) error {
 	h := c.w.Header()
 	h["Content-Type"] = jsonType
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	c.deadline()
+	c.answering()
 	c.w.WriteHeader(status)
 	_, err := c.w.Write(body)
 	return err
@@ -120,13 +151,16 @@ func (c *caller) Begin(headers []pipeline.Header) error {
 	return nil
 }
 
+// Abort has the connection broken off once the exchange has ended: net/http would end the answer in good order.
+func (c *caller) Abort() { c.gone = true }
+
 // Send sends a piece of a stream at once.
 func (c *caller) Send(p []byte) error {
-	c.deadline()
+	c.answering()
 	if _, err := c.w.Write(p); err != nil {
 		return err
 	}
-	return http.NewResponseController(c.w).Flush()
+	return c.conn.Flush()
 }
 
 var (
@@ -143,9 +177,4 @@ func (c *caller) set(headers []pipeline.Header) {
 		values[i] = f.Value
 		h[http.CanonicalHeaderKey(f.Name)] = values[i : i+1 : i+1]
 	}
-}
-
-// deadline bounds how long the caller may take for the next piece.
-func (c *caller) deadline() {
-	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.s.opts.WriteTime)) // as for SetReadDeadline
 }

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/wire"
@@ -11,44 +14,35 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
-// route is what one path does: an exchange through a surface, or a plain page.
+// route is what one path does: an exchange through a surface, or a fixed page.
 type route struct {
 	method  string
-	surface exchange.Surface                  // nil: page
-	page    func(s *Server, c *caller) []byte // its JSON; the errors it has it sends itself and returns nil
+	surface exchange.Surface // nil: page
+	list    bool             // the exchange is a request for the models
+	page    string           // JSON
 }
 
 // table lists every path of the public listener.
 func (s *Server) table() map[string]route {
 	return map[string]route{
-		"/":                    {method: http.MethodGet, page: fixed(`{"status":"ok"}`)},
-		"/ping":                {method: http.MethodGet, page: fixed(`{"ok":true}`)},
+		"/":                    {method: http.MethodGet, page: `{"status":"ok"}`},
+		"/ping":                {method: http.MethodGet, page: `{"ok":true}`},
 		"/inference":           {method: http.MethodPost, surface: inference.Surface()},
 		"/v1/chat/completions": {method: http.MethodPost, surface: openai.ChatSurface()},
 		"/v1/completions":      {method: http.MethodPost, surface: openai.CompletionsSurface()},
 		"/v1/embeddings":       {method: http.MethodPost, surface: openai.EmbeddingsSurface()},
-		"/v1/models":           {method: http.MethodGet, page: models},
+		"/v1/models":           {method: http.MethodGet, surface: openai.ModelsSurface(), list: true},
 	}
 }
 
-func fixed(text string) func(*Server, *caller) []byte {
-	body := []byte(text)
-	return func(*Server, *caller) []byte { return body }
-}
-
-// models answers with the models that the caller may use.
-func models(s *Server, c *caller) []byte {
-	names, err := s.opts.Pipeline.Models(c.r.Context(), c)
-	if err != nil {
-		s.refuse(c, openai.ChatSurface(), exchange.AsError(exchange.StageAuthenticate, err).Fault)
-		return nil
-	}
-	return openai.AppendModels(nil, names, s.opts.Pipeline.Current().Created.Unix())
+// models writes the list of models.
+func models(names []string, since time.Time) []byte {
+	return openai.AppendModels(nil, names, since.Unix())
 }
 
 // ServeHTTP finds the path's route and the method it takes.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &caller{s: s, w: w, r: r}
+	c := newCaller(s, w, r)
 	defer c.release()
 	rt, ok := s.routes[r.URL.Path]
 	surface := rt.surface
@@ -60,34 +54,40 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(c, surface, &wire.Fault{Code: wire.NotFound, Message: "no such path; see GET /v1/models, POST /v1/chat/completions, POST /inference"})
 	case r.Method == http.MethodOptions:
 		w.Header().Set("Allow", allow(rt.method))
+		c.answering()
 		w.WriteHeader(http.StatusNoContent)
 	case r.Method != rt.method && (r.Method != http.MethodHead || rt.method != http.MethodGet):
 		w.Header().Set("Allow", allow(rt.method))
 		s.refuse(c, surface, &wire.Fault{Code: wire.MethodNotAllowed, Message: "this path takes " + allow(rt.method)})
-	case rt.page != nil:
-		if body := rt.page(s, c); body != nil {
-			c.json(http.StatusOK, body)
-		}
+	case rt.surface == nil:
+		_ = c.json(http.StatusOK, []byte(rt.page)) // a caller that went away needs no answer
 	default:
-		s.exchange(c, rt.surface)
+		s.exchange(c, rt)
 	}
 }
 
 // exchange lets at most MaxExchanges run at once.
-func (s *Server) exchange(c *caller, surface exchange.Surface) {
+func (s *Server) exchange(c *caller, rt route) {
 	defer s.running.Add(-1)
 	if s.running.Add(1) > int64(s.opts.MaxExchanges) {
-		s.refuse(c, surface, &wire.Fault{Code: wire.Overloaded, Message: "too many requests are running; try again later", RetryAfter: 1})
+		s.refuse(c, rt.surface, &wire.Fault{Code: wire.Overloaded, Message: "too many requests are running; try again later", RetryAfter: 1})
 		return
 	}
 	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		s.refuse(c, surface, &wire.Fault{
+		s.refuse(c, rt.surface, &wire.Fault{
 			Code: wire.InvalidRequest, Status: http.StatusUnsupportedMediaType,
 			Message: "compressed bodies are not read; send the body without Content-Encoding",
 		})
 		return
 	}
-	s.opts.Pipeline.Serve(c.r.Context(), surface, c)
+	if rt.list {
+		s.opts.Pipeline.List(c.r.Context(), rt.surface, c, models)
+	} else {
+		s.opts.Pipeline.Serve(c.r.Context(), rt.surface, c)
+	}
+	if c.gone {
+		panic(http.ErrAbortHandler) // net/http's own way to say it; nothing is logged
+	}
 }
 
 func allow(method string) string {
@@ -105,6 +105,13 @@ func shapeOf(path string) exchange.Surface {
 	return inference.Surface()
 }
 
+// number gives an answer that is no exchange's a request id; clients show it in their errors.
+func (c *caller) number() string {
+	id := uuid.NewString()
+	c.w.Header().Set("X-Request-Id", id)
+	return id
+}
+
 // refuse answers what never becomes an exchange.
 func (s *Server) refuse(c *caller, surface exchange.Surface, f *wire.Fault) {
 	if !f.Code.Retry() {
@@ -113,5 +120,10 @@ func (s *Server) refuse(c *caller, surface exchange.Surface, f *wire.Fault) {
 	if f.RetryAfter > 0 {
 		c.w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
-	c.json(f.HTTPStatus(), surface.Error(nil, f))
+	if f.Code == wire.Unauthenticated {
+		c.w.Header().Set("Www-Authenticate", "Bearer")
+	}
+	s.opts.Pipeline.Metrics.Refused(f.Code)
+	s.opts.Logger.Debug("refused", "id", c.number(), "code", string(f.Code))
+	_ = c.json(f.HTTPStatus(), surface.Error(nil, f)) // as in ServeHTTP
 }

@@ -63,6 +63,7 @@ func New(o Options) *Server {
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: s.opts.HeaderTime,
+		WriteTimeout:      s.opts.WriteTime, // from the head on, put off with every piece; net/http's own words too
 		IdleTimeout:       s.opts.IdleTime,
 		MaxHeaderBytes:    s.opts.HeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
@@ -78,6 +79,9 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
+// linger is how long Shutdown waits for connections that carry no exchange: they are idle, or in the middle of a head.
+const linger = time.Second
+
 // Shutdown stops taking connections and waits for the running exchanges, streams included. When ctx ends first, the
 // exchanges that are left are ended in their surface's own shape.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -87,8 +91,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	select {
 	case err := <-closed:
 		return err
-	case <-time.After(time.Second):
-		// What is left is no exchange: connections that are idle or in the middle of a head.
-		return s.http.Close()
+	case <-time.After(linger):
 	}
+	s.opts.Pipeline.Drain(ctx) // a head that was on its way has become an exchange
+	err := s.http.Close()
+	return errors.Join(err, <-closed)
 }

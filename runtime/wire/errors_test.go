@@ -23,7 +23,9 @@ shape is that of the API called:
 | called | shape |
 |---|---|
 | ` + "`/v1/...`" + ` | ` + "`" + `{"error": {"message", "type", "param", "code"}}` + "`" + `, all four always there |
-| ` + "`/inference`" + ` and everything else | ` + "`" + `{"detail": message, "code": code}` + "`" + `, with a policy's or filter's own ` + "`reason`" + ` where there is one |
+| ` + "`/inference`" + ` and everything else | ` + "`" + `{"detail": message, "code": code}` + "`" + ` |
+
+Either has a ` + "`reason`" + ` as well where a policy or filter gave one: its own word.
 
 Retry: the same request may succeed later. Where it may not, and where Sluice has tried model servers already, the
 answer says ` + "`x-should-retry: false`" + `. The status is the code's usual one: a policy may set another for

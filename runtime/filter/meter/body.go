@@ -14,7 +14,10 @@ const maxStraight = 2048
 const maxAhead = 64
 
 // traits are what the rewrite must know of a function before it begins.
-type traits struct{ loops, calls, bulk bool }
+type traits struct {
+	loops, calls, bulk bool
+	stores             byte // a bit for each type in stored
+}
 
 // function rewrites one function of the code section: r reads its locals and
 // instructions, and nothing else. It returns the new ones.
@@ -73,6 +76,11 @@ func (r *reader) scan(s space) (t traits) {
 		if _, ok := bulkOf(in.op); ok {
 			t.bulk = true
 		}
+		if kind := storeOf(in.op); kind != 0 {
+			t.stores |= 1 << storedIndex(kind)
+		} else if writesMemory(in.op) {
+			t.stores |= 1 << storedIndex(I32)
+		}
 		if name := unrestorable(in.op); name != "" {
 			s.unrestorable[name] = true
 		}
@@ -121,6 +129,7 @@ type writer struct {
 	cached   bool   // the counter is in a local
 	counter  uint32 // that local
 	length   uint32 // a local for the length of bulk operations
+	scratch  scratch
 }
 
 // prologue declares the locals, loads the counter, and charges for the entry:
@@ -137,7 +146,8 @@ func (w *writer) prologue(groups []byte, declared int, t traits) {
 		extra = append(extra, 1, byte(I32))
 		n++
 	}
-	w.out = addToVector(groups, n, extra)
+	more, m := w.declareScratch(t, uint32(w.locals+n))
+	w.out = addToVector(groups, n+m, append(extra, more...))
 	w.reload()
 	w.begin(t.calls)
 	w.pay(1 + uint64(declared)/8)
@@ -198,6 +208,18 @@ func (w *writer) step(in instruction) {
 		if b, ok := bulkOf(in.op); ok {
 			w.chargeLength(b, w.limit(in))
 		}
+		w.write(in)
+	}
+}
+
+// write writes an instruction and, where it writes to the memory, the marks for that.
+func (w *writer) write(in instruction) {
+	switch kind := storeOf(in.op); {
+	case kind != 0:
+		w.markStore(in, kind)
+	case writesMemory(in.op):
+		w.markBulk(in)
+	default:
 		w.copy(in)
 	}
 }

@@ -10,7 +10,7 @@ type instruction struct {
 	op    uint16 // with the prefix in the upper half
 	cost  byte
 	raw   []byte // the whole instruction
-	index uint32 // the function or table, or the largest of the labels
+	index uint32 // the function or table, the largest of the labels, or the offset from an address
 }
 
 // space is what indexes of an instruction may name.
@@ -42,6 +42,11 @@ func (r *reader) instruction(s space) instruction {
 		r.index("local", s.locals)
 	case table:
 		in.index = r.index("table", len(s.tables))
+	case memarg:
+		in.index = r.memarg()
+	case memargLane:
+		in.index = r.memarg()
+		r.byte()
 	default:
 		r.operands(entry.imm, s.module)
 	}
@@ -125,11 +130,6 @@ func (r *reader) operands(imm immediate, m *module) {
 	case twoMems:
 		r.memory()
 		r.memory()
-	case memarg:
-		r.memarg()
-	case memargLane:
-		r.memarg()
-		r.byte()
 	default:
 		r.constant(imm)
 	}
@@ -175,14 +175,14 @@ func (r *reader) blockType(types int) {
 	}
 }
 
-// memarg reads alignment and offset. Bit 6 of the alignment announces a memory
+// memarg reads alignment and offset, and returns the offset. Bit 6 of the alignment announces a memory
 // index.
-func (r *reader) memarg() {
+func (r *reader) memarg() uint32 {
 	align := r.u32()
 	if align >= 64 && align < 128 {
 		r.fail("more than one memory (multi-memory) can't be metered")
 	} else if align >= 32 {
 		r.fail("alignment 2^%d is too large", align)
 	}
-	r.u32()
+	return r.u32()
 }

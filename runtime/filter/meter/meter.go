@@ -34,6 +34,8 @@ type Options struct {
 type Info struct {
 	RefillModule, RefillName string   // the added import
 	FuelGlobalExport         string   // export name of the fuel counter, a mutable i64
+	MarkGlobalExport         string   // export name of the marks of what was written, a mutable i64: Marks
+	MarkShift                uint     // a granule of the marks is 1 << MarkShift bytes
 	Globals                  []Global // the module's own mutable number globals
 	Unrestorable             []string // what a snapshot would miss, sorted; empty: nothing
 	Imports                  []Import

@@ -93,7 +93,7 @@ func TestInfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := meter.Info{
-		RefillModule: "m", RefillName: "n", FuelGlobalExport: "sluice_meter_.fuel",
+		RefillModule: "m", RefillName: "n", FuelGlobalExport: "sluice_meter_.fuel", MarkGlobalExport: "sluice_meter_.marks", MarkShift: 11,
 		Globals:      []meter.Global{{Name: "sluice_meter_.global.1", Type: meter.I32}, {Name: "sluice_meter_.global.3", Type: meter.F64}},
 		Unrestorable: []string{"elem.drop", "mutable funcref global"},
 		Imports: []meter.Import{

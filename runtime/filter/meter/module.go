@@ -79,6 +79,12 @@ func (m *module) fuel() uint32 { return uint32(len(m.globals)) }
 // helper is the new index of the added function that calls for fuel.
 func (m *module) helper() uint32 { return uint32(len(m.funcs)) + 1 }
 
+// marks is the index of the added global that tells what has been written.
+func (m *module) marks() uint32 { return m.fuel() + 1 }
+
+// marker is the new index of the added function that marks a range.
+func (m *module) marker() uint32 { return m.helper() + 1 }
+
 // read reads all sections of b and rewrites each as it goes: what a section
 // refers to stands before it.
 func (m *module) read(b []byte) error {
@@ -164,13 +170,14 @@ func (m *module) defined() int { return len(m.funcs) - m.importedFuncs }
 // finish adds to the sections what metering needs and returns the module.
 func (m *module) finish() []byte {
 	m.name()
-	m.add(typeSection, 2, []byte{0x60, 1, byte(I64), 1, byte(I64), 0x60, 0, 0})
+	m.add(typeSection, 3, []byte{0x60, 1, byte(I64), 1, byte(I64), 0x60, 0, 0, 0x60, 2, byte(I32), byte(I32), 0})
 	refill := appendName(appendName(nil, m.RefillModule), m.RefillName)
 	m.add(importSection, 1, appendU32(append(refill, byte(Func)), len(m.types)))
-	m.add(functionSection, 1, appendU32(nil, len(m.types)+1))
-	m.add(globalSection, 1, []byte{byte(I64), 1, opI64Const, 0, opEnd})
-	body := m.helperBody()
-	m.add(codeSection, 1, append(appendU32(nil, len(body)), body...))
+	m.add(functionSection, 2, appendU32(appendU32(nil, len(m.types)+1), len(m.types)+2))
+	m.add(globalSection, 2, []byte{byte(I64), 1, opI64Const, 0, opEnd, byte(I64), 1, opI64Const, 0, opEnd})
+	for _, body := range [][]byte{m.helperBody(), m.markerBody()} {
+		m.add(codeSection, 1, appendVector(nil, len(body), body))
+	}
 	out := bytes.Clone(header)
 	for _, id := range order {
 		if content := m.out[id]; content != nil {
@@ -194,6 +201,8 @@ func (m *module) name() {
 	}
 	m.info.FuelGlobalExport = prefix + ".fuel"
 	m.export(m.info.FuelGlobalExport, m.fuel())
+	m.info.MarkGlobalExport = prefix + ".marks"
+	m.export(m.info.MarkGlobalExport, m.marks())
 	for i, g := range m.globals {
 		if !g.mutable || g.imported || g.ValueType < F64 {
 			continue

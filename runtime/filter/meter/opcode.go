@@ -56,6 +56,7 @@ const (
 	opCallIndirect       = 0x11
 	opReturnCall         = 0x12
 	opReturnCallIndirect = 0x13
+	opDrop               = 0x1a
 	opSelect             = 0x1b
 	opLocalGet           = 0x20
 	opLocalSet           = 0x21
@@ -63,16 +64,33 @@ const (
 	opGlobalGet          = 0x23
 	opGlobalSet          = 0x24
 	opTableSet           = 0x26
+	opI32Store           = 0x36
+	opI64Store           = 0x37
+	opF32Store           = 0x38
+	opF64Store           = 0x39
+	opI32Store8          = 0x3a
+	opI32Store16         = 0x3b
+	opI64Store8          = 0x3c
+	opI64Store16         = 0x3d
+	opI64Store32         = 0x3e
 	opMemoryGrow         = 0x40
 	opI32Const           = 0x41
 	opI64Const           = 0x42
 	opF32Const           = 0x43
 	opF64Const           = 0x44
+	opI32Eqz             = 0x45
 	opI32LeU             = 0x4d
 	opI64LtS             = 0x53
+	opI64GeU             = 0x5a
+	opI32Add             = 0x6a
+	opI32ShrU            = 0x76
+	opI64Add             = 0x7c
 	opI64Sub             = 0x7d
 	opI64Mul             = 0x7e
+	opI64Or              = 0x84
+	opI64Shl             = 0x86
 	opI64ShrU            = 0x88
+	opI64Rotl            = 0x89
 	opI64ExtendI32U      = 0xad
 	opRefNull            = 0xd0
 	opRefFunc            = 0xd2
@@ -90,7 +108,12 @@ const (
 	opTableGrow  = 0xfc0f
 	opTableFill  = 0xfc11
 
-	opV128Const = 0xfd0c
+	opV128Store       = 0xfd0b
+	opV128Const       = 0xfd0c
+	opV128Store8Lane  = 0xfd58
+	opV128Store16Lane = 0xfd59
+	opV128Store32Lane = 0xfd5a
+	opV128Store64Lane = 0xfd5b
 )
 
 // run is a run of opcodes that are alike.
@@ -122,7 +145,8 @@ var plain = spread([]run{
 	{0x20, 0x22, opcode{local, 1}},   // local.get, local.set, local.tee
 	{0x23, 0x24, opcode{global, 1}},  // global.get, global.set
 	{0x25, 0x26, opcode{table, 4}},   // table.get, table.set
-	{0x28, 0x3e, opcode{memarg, 1}},  // loads and stores
+	{0x28, 0x35, opcode{memarg, 1}},  // loads
+	{0x36, 0x3e, opcode{memarg, 2}},  // stores, and their marks
 	{0x3f, 0x3f, opcode{mem, 1}},     // memory.size
 	{0x40, 0x40, opcode{mem, 64}},    // memory.grow, and its pages
 	{0x41, 0x41, opcode{const32, 1}}, // i32.const

@@ -120,6 +120,7 @@ func (m *module) addMemory(r *reader, l limits) {
 	if l.hasMax {
 		m.info.MemoryMax = l.max
 	}
+	m.info.MarkShift = markShift(l.min)
 }
 
 // cap lowers the maximum of l to most. There is nothing to lower if most is all

@@ -23,7 +23,7 @@ import (
 
 // The specification's own test suite, as the module cache has it with wazero's
 // source, runs here twice, step by step: as it is, and rewritten with a refill
-// every few units. Both must do the same. Skipped when the suite is not there.
+// every few units. Both must do the same, and each byte that a step changes must be marked as written. Skipped when the suite is not there.
 
 // suites are the parts that can be metered.
 var suites = []string{"v1", "v2", "tail-call", "extended-const"}
@@ -77,7 +77,10 @@ func TestSpecificationSuite(t *testing.T) {
 	if n := calls.Load(); n < 40_000 && !raceDetector {
 		t.Errorf("%d calls made, the suite has more", n)
 	}
-	t.Logf("%d calls gave the same", calls.Load())
+	if marked.Load() < 400 && !raceDetector {
+		t.Errorf("%d calls changed a memory, the suite has more", marked.Load())
+	}
+	t.Logf("%d calls gave the same, %d changed a memory", calls.Load(), marked.Load())
 }
 
 // suiteRoot finds the suites in the source of the wazero that we build with.
@@ -111,12 +114,21 @@ func runScript(t *testing.T, root, path string) int {
 			c.As = s.Commands[i+1].As // a module can't be renamed once it runs
 		}
 		want, got := plain.do(filepath.Dir(path), c), metered.do(filepath.Dir(path), c)
+		for _, w := range metered.watched {
+			w.check(t, c.Line)
+		}
 		if want != got {
 			t.Errorf("line %d, %s %s:\nas it is:  %s\nrewritten: %s", c.Line, c.Type, c.Action.Field, want, got)
 		}
 	}
+	for _, w := range metered.watched {
+		marked.Add(int64(w.writes))
+	}
 	return metered.calls
 }
+
+// marked counts the steps that changed a memory.
+var marked atomic.Int64
 
 // world is a runtime in which a script's modules live.
 type world struct {
@@ -125,6 +137,7 @@ type world struct {
 	calls   int
 	last    api.Module
 	named   map[string]api.Module
+	watched map[api.Module]*watch
 }
 
 func newWorld(t *testing.T, host []byte, metered bool) *world {
@@ -138,7 +151,7 @@ func newWorld(t *testing.T, host []byte, metered bool) *world {
 	if _, err := r.InstantiateWithConfig(ctx, host, wazero.NewModuleConfig().WithName("spectest")); err != nil {
 		t.Fatal(err)
 	}
-	return &world{r: r, metered: metered, named: map[string]api.Module{}}
+	return &world{r: r, metered: metered, named: map[string]api.Module{}, watched: map[api.Module]*watch{}}
 }
 
 // addRefill adds the host module that metered guests import.
@@ -190,12 +203,17 @@ func (w *world) instantiate(dir, file, name string) (api.Module, error) {
 	if err != nil {
 		panic(err)
 	}
+	var info meter.Info
 	if w.metered {
-		if b, _, err = meter.Rewrite(b, meter.Options{MaxTable: 1<<32 - 1}); err != nil {
+		if b, info, err = meter.Rewrite(b, meter.Options{MaxTable: 1<<32 - 1}); err != nil {
 			return nil, err
 		}
 	}
-	return w.r.InstantiateWithConfig(context.Background(), b, wazero.NewModuleConfig().WithName(name))
+	m, err := w.r.InstantiateWithConfig(context.Background(), b, wazero.NewModuleConfig().WithName(name))
+	if err == nil && w.metered && name == "" && info.MemoryMin > 0 && info.MemoryMin < 32 && !slices.Contains(info.Unrestorable, "imported memory") {
+		w.watched[m] = newWatch(m, info) // its memory is its own: nobody can import it
+	}
+	return m, err
 }
 
 // act calls a function or reads a global.

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/control"
 	"github.com/sluicegate/sluice/runtime/server"
 )
@@ -81,25 +82,24 @@ func Model(url string) string {
 }
 
 // Start runs a gateway on a config, to which it adds a listen address.
-func Start(t testing.TB, config string) *Gateway {
+func Start(t testing.TB, text string) *Gateway {
 	t.Helper()
-	return StartWith(t, config, nil)
+	return StartWith(t, text, nil)
 }
 
 // StartWith is Start with further files in Dir, by name.
-func StartWith(t testing.TB, config string, files map[string]string) *Gateway {
+func StartWith(t testing.TB, text string, files map[string]string) *Gateway {
 	t.Helper()
 	g := &Gateway{Dir: t.TempDir(), Log: new(Log), t: t, keys: map[string]string{}, client: &http.Client{Transport: &http.Transport{}}}
-	g.Write("sluice.yaml", config)
+	g.Write("sluice.yaml", text)
 	for name, text := range files {
 		g.Write(name, text)
 	}
 	log := slog.New(slog.NewTextHandler(g.Log, nil))
-	c, err := control.New(control.Options{Config: filepath.Join(g.Dir, "sluice.yaml"), CacheDir: cacheDir(t), Logger: log})
+	c, err := control.Open(t.Context(), control.Options{
+		Config: filepath.Join(g.Dir, "sluice.yaml"), CacheDir: cacheDir(t), Logger: func(config.Log) *slog.Logger { return log },
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Reload(t.Context(), "start"); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range c.EphemeralKeys() {

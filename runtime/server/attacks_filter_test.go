@@ -1,0 +1,133 @@
+package server_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/internal/gateway"
+	"github.com/sluicegate/sluice/runtime/internal/modelserver"
+)
+
+// hostile starts a gateway whose chain holds the filter that does what texts tell it to ("!" and a letter), behind
+// redact. settings are more of its config.
+func hostile(t *testing.T, settings string) *siege {
+	wasm, err := os.ReadFile(filepath.Join("..", "filter", "testdata", "hostile.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := modelserver.New(t)
+	rest := strings.Replace(gateway.Rest, "policy:", "  - {name: hostile, module: hostile.wasm, limits: {time: 50ms}, config: {request: {default: mask}, response: {default: mask}}"+settings+"}\npolicy:", 1)
+	return besiegeWith(t, m, gateway.Callers+model(m)+rest, map[string]string{"hostile.wasm": string(wasm)})
+}
+
+// what a hostile filter can do at a text, by letter; see hostile.c.
+var misdeeds = map[string]string{
+	"s": "spins", "t": "traps", "o": "overflows its stack", "g": "grows its memory without end", "f": "fills memory without end",
+	"h": "calls the host without end", "r": "names a span out of range", "l": "names overlapping spans", "v": "names a span that ends before it begins",
+	"d": "names spans out of order", "+": "settles more than there is", "-": "settles less than all", "O": "leaves a span open", "C": "closes what is not open",
+	"k": "names no kind", "B": "writes without end", "b": "writes what is no text", "K": "sets a label that is none", "S": "forges a label", "G": "asks for what it may not",
+	"x": "adds a message at the wrong time", "P": "logs from nowhere",
+}
+
+// A filter that fails in a request stops it before the model server; in an answer, nothing of what follows gets out.
+func TestAttackFilterFails(t *testing.T) {
+	s := hostile(t, "")
+	failed := func(name, where, body string, step modelserver.Step, calls int) {
+		t.Helper()
+		s.m.Script(step)
+		had := len(s.m.Requests())
+		r := s.Post("red", chatPath, body, "Cache-Control", "no-store")
+		if !strings.Contains(r.Body, `"filter_failed"`) || strings.Contains(r.Body, "answer-word") || strings.Contains(r.Body, "[DONE]") || len(s.m.Requests()) != had+calls {
+			t.Errorf("it %s in %s: %d %s", name, where, r.Status, r.Body)
+		}
+		s.want++
+	}
+	for letter, name := range misdeeds {
+		text := "!" + letter + " prompt-word answer-word"
+		failed(name, "a request", ask(text), modelserver.Answer("fine"), 0)
+		failed(name, "an answer", ask("hi"), modelserver.Answer(text), 1)
+		failed(name, "a stream", streamed(ask("hi")), modelserver.Stream(text, "answer-word"), 1)
+	}
+	failed("traps", "a system message", talk(`{"role":"system","content":"!t prompt-word"},{"role":"user","content":"hi"}`), modelserver.Answer("fine"), 0)
+	failed("traps", "a tool's schema", talk(`{"role":"user","content":"hi"}`, `,"x":{"!t":1}`), modelserver.Answer("fine"), 0)
+	failed("traps", "the middle of a stream", streamed(ask("hi")), modelserver.Stream("all is well. ", "!t answer-word"), 1)
+	failed("gives up", "on_request", ask("hi !6"), modelserver.Answer("fine"), 0)
+	failed("sets the model", "on_request", ask("hi !4"), modelserver.Answer("fine"), 0)
+	if r := s.Post("red", chatPath, ask("fine")); r.Status != 200 {
+		t.Errorf("after all that: %d %s", r.Status, r.Body)
+	}
+	s.want++
+}
+
+// A verdict on a whole answer is a verdict; one on a stream comes before its end.
+func TestAttackFilterRejects(t *testing.T) {
+	s := hostile(t, "")
+	f := func(body string, step modelserver.Step) {
+		t.Helper()
+		s.m.Script(step)
+		r := s.Post("red", chatPath, body)
+		if !strings.Contains(r.Body, `"rejected_by_filter"`) || strings.Contains(r.Body, "answer-word") || strings.Contains(r.Body, "[DONE]") {
+			t.Errorf("%d %s", r.Status, r.Body)
+		}
+	}
+	f(ask("!R prompt-word"), modelserver.Answer("fine"))
+	f(ask("hi"), modelserver.Answer("!R answer-word"))
+	f(ask("hi"), modelserver.Answer("hm !9 answer-word"))
+	f(streamed(ask("hi")), modelserver.Stream("!R answer-word"))
+}
+
+// A filter that may fail open is skipped, which keeps the answer out of the cache.
+func TestAttackFilterFailsOpen(t *testing.T) {
+	s := hostile(t, ", required: false, fail: open")
+	for range 2 {
+		r := s.Post("red", chatPath, ask("!t to ana@example.com"))
+		if r.Status != 200 || r.Cache() == "hit" || shows(s.last(0), "ana@") != "" {
+			t.Errorf("%d %s %s; sent %s", r.Status, r.Cache(), r.Body, s.last(0))
+		}
+	}
+}
+
+// Nothing that one exchange left in a filter is there for the next.
+func TestAttackFilterRemembers(t *testing.T) {
+	s := hostile(t, "")
+	for range 3 {
+		if r := s.Post("red", chatPath, ask("!M prompt-word"), "Cache-Control", "no-store"); r.Status != 200 {
+			t.Errorf("%d %s", r.Status, r.Body)
+		}
+	}
+}
+
+// While one filter spins, others are served and garbage is collected.
+func TestAttackFilterSpins(t *testing.T) {
+	s := hostile(t, "")
+	stop := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				s.Post("red", chatPath, ask("!s"))
+			}
+		}
+	}()
+	until(t, "it spins", func() bool { return s.Control.Pipeline().Running() > 0 })
+	begun := time.Now()
+	for range 5 {
+		runtime.GC()
+		if r := s.Post("blue", chatPath, ask("hi"), "Cache-Control", "no-store"); r.Status != 200 {
+			t.Errorf("%d %s", r.Status, r.Body)
+		}
+	}
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("five requests and collections took %s", took)
+	}
+	close(stop)
+	<-ended
+}
