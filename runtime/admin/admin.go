@@ -72,6 +72,7 @@ func (s *Server) Handler() http.Handler {
 	m.HandleFunc("GET /generation", s.recorded("generation", s.generation))
 	m.HandleFunc("GET /filters", s.recorded("filters", s.filters))
 	m.HandleFunc("POST /reload", s.recorded("reload", s.reload))
+	s.profiles(m)
 	return s.guard(m)
 }
 

@@ -79,6 +79,9 @@ type statusWriter struct {
 	status *int
 }
 
+// Unwrap is for http.ResponseController.
+func (w statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // WriteHeader notes the status and passes it on.
 func (w statusWriter) WriteHeader(code int) {
 	*w.status = code

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,11 +21,24 @@ const MaxGuestTime = 250 * time.Millisecond
 // Chain is filters in the order they run. It is immutable and safe for concurrent use.
 type Chain struct {
 	filters []*Filter
+	key     string               // CacheKey of a pass of all filters, where they are granted no facts
+	ran     []exchange.FilterRun // what a pass of all filters records
 }
 
 // NewChain makes a chain. Names must differ.
 func NewChain(filters ...*Filter) *Chain {
-	return &Chain{filters: slices.Clone(filters)}
+	c := &Chain{filters: slices.Clone(filters)}
+	all := Pass{c: c, runs: make([]run, len(filters))}
+	granted := false
+	for i, f := range filters {
+		all.runs[i].f = f
+		c.ran = append(c.ran, exchange.FilterRun{Name: f.Name(), Digest: f.Digest()})
+		granted = granted || len(f.spec.Grants) > 0
+	}
+	if !granted {
+		c.key = all.digest()
+	}
+	return c
 }
 
 // Names are the filters' names, in order.
@@ -45,9 +59,11 @@ type Pass struct {
 	// AllowOpaque lets content pass that no text filter can read. The model's configuration says so.
 	AllowOpaque bool
 
+	c       *Chain
 	x       *exchange.Exchange
 	id      uint64
 	runs    []run
+	few     [2]run // room for the runs of a usual chain
 	table   *token.Table
 	spent   [2]time.Duration
 	counts  [2]map[string]int
@@ -57,13 +73,15 @@ type Pass struct {
 // Begin starts a pass of the filters named in only; nil means all of them. A name that the chain does not have is an
 // error, and so is leaving out a required filter: the policy named what is not there, or may not be chosen.
 func (c *Chain) Begin(x *exchange.Exchange, only []string) (*Pass, error) {
-	p := &Pass{x: x, id: passes.Add(1)}
+	p := &Pass{c: c, x: x, id: passes.Add(1)}
 	if only != nil {
 		if err := c.check(only); err != nil {
 			return nil, err
 		}
 	}
-	p.runs = make([]run, 0, len(c.filters))
+	if p.runs = p.few[:0]; len(c.filters) > len(p.few) {
+		p.runs = make([]run, 0, len(c.filters))
+	}
 	for _, f := range c.filters {
 		if only == nil || slices.Contains(only, f.Name()) {
 			p.runs = append(p.runs, run{f: f, p: p})
@@ -123,20 +141,38 @@ func (p *Pass) FailedOpen() []string {
 // CacheKey is a digest of what the chain did to this exchange beside editing the request: the filters that ran and
 // the facts granted to them. Exchanges of equal requests and equal keys get equal answers from the filters.
 func (p *Pass) CacheKey() string {
+	if p.c.key != "" && p.whole() {
+		return p.c.key
+	}
+	return p.digest()
+}
+
+// digest works the cache key out.
+func (p *Pass) digest() string {
 	if len(p.runs) == 0 {
 		return ""
 	}
-	h := sha256.New()
+	b := make([]byte, 0, 512)
 	for i := range p.runs {
 		f := p.runs[i].f
-		fmt.Fprintf(h, "%s %s %t\n", f.Name(), f.Key(), p.runs[i].down)
+		b = append(append(append(append(b, f.Name()...), ' '), f.Key()...), ' ')
+		b = append(strconv.AppendBool(b, p.runs[i].down), '\n')
 		for _, name := range f.spec.Grants {
-			if v, ok := p.fact(name, 0); ok && name != factRole {
-				fmt.Fprintf(h, "%s=%q\n", name, v)
+			if name == factRole {
+				continue
+			}
+			if v, ok := p.fact(name, 0); ok {
+				b = append(strconv.AppendQuote(append(append(b, name...), '='), v), '\n')
 			}
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// whole tells whether all filters of the chain are in the pass and none is down.
+func (p *Pass) whole() bool {
+	return len(p.runs) == len(p.c.filters) && !slices.ContainsFunc(p.runs, func(r run) bool { return r.down })
 }
 
 // Close gives back what the pass holds and wipes its text from the instances it used. It may be called more than once.

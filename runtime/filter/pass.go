@@ -281,15 +281,24 @@ func (p *Pass) count(to *map[string]int, kind string) {
 
 // record says in the exchange which filters ran and what they found.
 func (p *Pass) record() {
-	for i := range p.runs {
-		if f := p.runs[i].f; !p.runs[i].down {
-			p.x.Filters = append(p.x.Filters, exchange.FilterRun{Name: f.Name(), Digest: f.Digest()})
-		}
+	if len(p.x.Filters) == 0 && p.whole() {
+		p.x.Filters = slices.Clip(p.c.ran) // shared: who appends to it makes a copy
+	} else {
+		p.recordRuns()
 	}
 	for kind, n := range p.counts[OnRequest] {
 		p.x.Labels.Set(ownLabels, "redacted."+kind, int64(n))
 	}
 	for kind, n := range p.reports[OnRequest] {
 		p.x.Labels.Set(ownLabels, "reported."+kind, int64(n))
+	}
+}
+
+// recordRuns says which filters of the chain ran, where not all did.
+func (p *Pass) recordRuns() {
+	for i := range p.runs {
+		if f := p.runs[i].f; !p.runs[i].down {
+			p.x.Filters = append(p.x.Filters, exchange.FilterRun{Name: f.Name(), Digest: f.Digest()})
+		}
 	}
 }

@@ -261,7 +261,7 @@ func (r *run) fail(ctx context.Context, err error) {
 // failed since.
 func (r *run) explain(ctx context.Context, err error) *exchange.Error {
 	switch cause := context.Cause(ctx); {
-	case cause == nil:
+	case cause == nil, isTimeout(err): // a body that is late ends the context too, but its caller is there
 		return exchange.AsError(exchange.StageReply, err)
 	case errors.Is(cause, errRevoked):
 		return exchange.Fail(exchange.StageAuthenticate, wire.Unauthenticated, "the credential was removed", cause)
@@ -270,6 +270,11 @@ func (r *run) explain(ctx context.Context, err error) *exchange.Error {
 	default:
 		return exchange.Fail(exchange.StageReply, wire.ClientClosed, "the caller went away", cause)
 	}
+}
+
+func isTimeout(err error) bool {
+	var f *wire.Fault
+	return errors.As(err, &f) && f.Code == wire.RequestTimeout
 }
 
 // kindOf is the kind of outcome a fault makes.

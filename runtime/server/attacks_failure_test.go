@@ -144,7 +144,7 @@ decision := {"allowed": false} if input.params.seed == 12
 decision := {"allowed": true, "message": concat("", [sprintf("%d", [x]) | some x in numbers.range(1, 3000000); x < 0])} if input.params.seed == 13
 cases := [
 	{"allowed": true, "models": ["model-a"]},
-	{"allowed": "true"}, {"allowed": 1}, {}, {"allow": true}, {"allowed": null},
+	{"allowed": "true"}, {"allowed": 1}, {}, {concat("", ["all", "ow"]): true}, {"allowed": null},
 	{"allowed": true, "models": ["ghost"]}, {"allowed": true, "models": "model-a"}, {"allowed": true, "models": {"model-a"}}, {"allowed": true, "models": []},
 	{"allowed": false, "http_status": 200}, {"allowed": false, "reasons": ["SECRET answer-word"]},
 ]

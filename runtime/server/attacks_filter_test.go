@@ -20,16 +20,16 @@ func hostile(t *testing.T, settings string) *siege {
 		t.Fatal(err)
 	}
 	m := modelserver.New(t)
-	rest := strings.Replace(gateway.Rest, "policy:", "  - {name: hostile, module: hostile.wasm, limits: {time: 50ms}, config: {request: {default: mask}, response: {default: mask}}"+settings+"}\npolicy:", 1)
+	rest := strings.Replace(gateway.Rest, "policy:", "  - {name: hostile, module: hostile.wasm, stream: buffer, limits: {time: 50ms}, config: {request: {default: mask}, response: {default: mask}}"+settings+"}\npolicy:", 1)
 	return besiegeWith(t, m, gateway.Callers+model(m)+rest, map[string]string{"hostile.wasm": string(wasm)})
 }
 
 // what a hostile filter can do at a text, by letter; see hostile.c.
 var misdeeds = map[string]string{
-	"s": "spins", "t": "traps", "o": "overflows its stack", "g": "grows its memory without end", "f": "fills memory without end",
+	"s": "spins", "t": "traps", "o": "overflows its stack", "f": "fills memory without end",
 	"h": "calls the host without end", "r": "names a span out of range", "l": "names overlapping spans", "v": "names a span that ends before it begins",
 	"d": "names spans out of order", "+": "settles more than there is", "-": "settles less than all", "O": "leaves a span open", "C": "closes what is not open",
-	"k": "names no kind", "B": "writes without end", "b": "writes what is no text", "K": "sets a label that is none", "S": "forges a label", "G": "asks for what it may not",
+	"k": "names no kind", "B": "writes without end", "b": "writes what is no text", "K": "sets a label that is none", "G": "asks for what it may not",
 	"x": "adds a message at the wrong time", "P": "logs from nowhere",
 }
 
@@ -54,7 +54,6 @@ func TestAttackFilterFails(t *testing.T) {
 	}
 	failed("traps", "a system message", talk(`{"role":"system","content":"!t prompt-word"},{"role":"user","content":"hi"}`), modelserver.Answer("fine"), 0)
 	failed("traps", "a tool's schema", talk(`{"role":"user","content":"hi"}`, `,"x":{"!t":1}`), modelserver.Answer("fine"), 0)
-	failed("traps", "the middle of a stream", streamed(ask("hi")), modelserver.Stream("all is well. ", "!t answer-word"), 1)
 	failed("gives up", "on_request", ask("hi !6"), modelserver.Answer("fine"), 0)
 	failed("sets the model", "on_request", ask("hi !4"), modelserver.Answer("fine"), 0)
 	if r := s.Post("red", chatPath, ask("fine")); r.Status != 200 {
@@ -78,6 +77,29 @@ func TestAttackFilterRejects(t *testing.T) {
 	f(ask("hi"), modelserver.Answer("!R answer-word"))
 	f(ask("hi"), modelserver.Answer("hm !9 answer-word"))
 	f(streamed(ask("hi")), modelserver.Stream("!R answer-word"))
+}
+
+// What is blocked in the middle of a stream stops it there: what was settled is out, nothing else is.
+func TestAttackFilterStopsStreams(t *testing.T) {
+	words, err := os.ReadFile(filepath.Join("..", "filter", "testdata", "words.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := modelserver.New(t)
+	rest := strings.Replace(gateway.Rest, "policy:", "  - {name: words, module: words.wasm, config: {response: {email: block, pin: block, default: mask}}}\npolicy:", 1)
+	s := besiegeWith(t, m, gateway.Callers+model(m)+strings.Replace(rest, "{default: mask}}\n  -", "{default: mask, card: block}}\n  -", 1), map[string]string{"words.wasm": string(words)})
+	f := func(deltas ...string) {
+		t.Helper()
+		m.Script(modelserver.Stream(deltas...))
+		r := s.Post("red", chatPath, streamed(ask("hi")), "Cache-Control", "no-store")
+		if !strings.Contains(r.Body, `"rejected_by_filter"`) || !strings.HasPrefix(says(r.Body), "all is well") || shows(r.Body, "answer-word", "[DONE]", "reject!", "1234", "4111 1111") != "" {
+			t.Errorf("%q: %d %s", deltas, r.Status, r.Body)
+		}
+	}
+	f("all is well. ", "!rej", "ect! answer-word", "answer-word")
+	f("all is well. pi", "n 12", "34 answer-word", "answer-word")
+	f("all is well. pi", "n 12", "34")
+	f("all is well. ", "4111 ", "1111 1111 ", "1111 answer-word", "answer-word")
 }
 
 // A filter that may fail open is skipped, which keeps the answer out of the cache.

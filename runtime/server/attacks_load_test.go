@@ -39,17 +39,17 @@ func endless(data string, sent *atomic.Int64) modelserver.Step {
 	}
 }
 
-// small is a gateway with little memory: what does not fit must not pile up.
-func small(t *testing.T, step modelserver.Step) *siege {
+// small is a gateway with little memory, which takes answers of that size.
+func small(t *testing.T, answer string, step modelserver.Step) *siege {
 	m := modelserver.New(t, step)
-	rest := strings.Replace(gateway.Rest, "cache: {size: 16MiB, ttl: 10m}", "cache: {size: 4MiB, ttl: 10m, max_entry: 1MiB}\nlimits: {body: 1MiB, answer: 1MiB, event: 256KiB}", 1)
+	rest := strings.Replace(gateway.Rest, "cache: {size: 16MiB, ttl: 10m}", "cache: {size: 4MiB, ttl: 10m, max_entry: 1MiB}\nlimits: {answer: "+answer+", event: 256KiB}", 1)
 	return besiegeWith(t, m, gateway.Callers+model(m)+rest, nil)
 }
 
 // A stream without end costs no more memory than a short one, whether the caller reads or not.
 func TestAttackEndlessStreams(t *testing.T) {
 	var sent atomic.Int64
-	s := small(t, endless(chunk(0, `"content":"`+strings.Repeat("word ", 800)+`"`), &sent))
+	s := small(t, "64MiB", endless(chunk(0, `"content":"`+strings.Repeat("word ", 800)+`"`), &sent))
 	f := func(name string, read int64) {
 		t.Run(name, func(t *testing.T) {
 			sent.Store(0)
@@ -58,8 +58,8 @@ func TestAttackEndlessStreams(t *testing.T) {
 			defer leave()
 			resp := s.Open(ctx, "red", chatPath, streamed(ask("hi")))
 			defer func() { _ = resp.Body.Close() }()
-			if _, err := io.CopyN(io.Discard, resp.Body, read); err != nil {
-				t.Fatal(err)
+			if n, err := io.CopyN(io.Discard, resp.Body, read); err != nil {
+				t.Fatal(n, err)
 			}
 			for last := int64(-1); last != sent.Load(); time.Sleep(100 * time.Millisecond) {
 				if last = sent.Load(); sent.Load() > read+64<<20 {
@@ -83,7 +83,7 @@ func TestAttackEndlessStreams(t *testing.T) {
 // Text that could always become a value is not held back without end.
 func TestAttackEndlessCandidate(t *testing.T) {
 	var sent atomic.Int64
-	s := small(t, endless(chunk(0, `"content":"`+strings.Repeat("a", 4000)+`"`), &sent))
+	s := small(t, "64MiB", endless(chunk(0, `"content":"`+strings.Repeat("a", 4000)+`"`), &sent))
 	ctx, leave := context.WithTimeout(t.Context(), 5*time.Second)
 	defer leave()
 	before := heap()
@@ -102,7 +102,7 @@ func TestAttackEndlessCandidate(t *testing.T) {
 
 // Answers, events and comments that are too large, however they are sent, are failures.
 func TestAttackGiantAnswers(t *testing.T) {
-	s := small(t, nil)
+	s := small(t, "1MiB", nil)
 	flood := func(contentType, front, more string) modelserver.Step {
 		return func(w http.ResponseWriter, r *http.Request, _ []byte) {
 			w.Header().Set("Content-Type", contentType)
