@@ -262,7 +262,7 @@ type Limits struct {
 	Header Size `yaml:"header"`
 	// Depth is how deep JSON may be nested.
 	Depth int `yaml:"depth" jsonschema:"minimum=1,maximum=128"`
-	// Answer is the largest answer that is read whole.
+	// Answer is the most bytes of one answer of a model server; of a stream, of all its events together.
 	Answer Size `yaml:"answer"`
 	// Event is the largest event of a streamed answer.
 	Event Size `yaml:"event"`

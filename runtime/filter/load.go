@@ -191,7 +191,7 @@ func (f *Filter) chooseHooks(has hooks) (hooks, error) {
 		}
 	}
 	if got&hookResponse != 0 && f.spec.Whole == "" {
-		return 0, fmt.Errorf("on_response needs the whole answer: say what to do with streams, whole: %s or whole: %s", WholeBuffer, WholeRefuse)
+		return 0, fmt.Errorf("on_response needs the whole answer: say what to do with streams, stream: %s or stream: %s", WholeBuffer, WholeRefuse)
 	}
 	return got, nil
 }
@@ -285,7 +285,7 @@ func (s *Spec) check() error {
 	case !s.Request && !s.Answer:
 		return fmt.Errorf("it is wanted neither on requests nor on answers")
 	case s.Whole != "" && s.Whole != WholeBuffer && s.Whole != WholeRefuse:
-		return fmt.Errorf("whole is %q: want %s or %s", s.Whole, WholeBuffer, WholeRefuse)
+		return fmt.Errorf("stream is %q: want %s or %s", s.Whole, WholeBuffer, WholeRefuse)
 	case len(s.Module) > s.Limits.ModuleBytes:
 		return fmt.Errorf("the module has %d bytes, over the limit of %d", len(s.Module), s.Limits.ModuleBytes)
 	case s.Limits.MemoryPages > 65536:

@@ -59,7 +59,7 @@ func TestLoadRefuses(t *testing.T) {
 	spec(func(s *Spec) { s.Name = "sluice" }, "own name for labels")
 	spec(func(s *Spec) { s.Request = false }, "neither on requests nor on answers")
 	spec(func(s *Spec) { s.Answer = true }, "wanted on answers, but has hooks only for: request.text")
-	spec(func(s *Spec) { s.Whole = "maybe" }, `whole is "maybe"`)
+	spec(func(s *Spec) { s.Whole = "maybe" }, `stream is "maybe"`)
 	spec(func(s *Spec) { s.Grants = []string{"principal.tenant", "password"} }, `grants has "password"`)
 	spec(func(s *Spec) { s.Limits.ModuleBytes = 10 }, "over the limit of 10")
 	spec(func(s *Spec) { s.Limits.MemoryPages = 2 }, "can't be metered")

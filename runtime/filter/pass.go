@@ -253,6 +253,17 @@ func (r *run) pieces(ctx context.Context, a *wire.Answer) error {
 			a.SetText(i, applyEdits(text, edits))
 		}
 	}
+	for _, k := range a.Keys {
+		t := newProgress(OnAnswer, wire.RoleAssistant, false, false)
+		r.bytes[OnAnswer] += len(k.Key)
+		var edits []strictjson.Edit
+		if edits, arena, err = h.whole(ctx, &t, []byte(k.Key), arena[:0]); err != nil {
+			return err
+		}
+		if len(edits) > 0 {
+			k.Owner.Delete(k.Key)
+		}
+	}
 	return nil
 }
 

@@ -97,6 +97,9 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 	}
 	emptied := false
 	s.silence(ev)
+	if err := s.keys(ctx, ev); err != nil {
+		return nil, err
+	}
 	for i := range ev.Pieces {
 		got, err := s.piece(ctx, ev, i)
 		if err != nil {
@@ -185,6 +188,23 @@ func (s *Stream) silence(ev *wire.Event) {
 			c.Owner.Delete(c.Key)
 		}
 	}
+}
+
+// keys takes out the members in whose keys the filters find something.
+func (s *Stream) keys(ctx context.Context, ev *wire.Event) (err error) {
+	if !s.mute {
+		return nil
+	}
+	for _, k := range ev.Keys {
+		way := s.begin(&wire.Piece{Lane: wire.Lane{Choice: k.Choice}})
+		if s.spare, err = way.push(ctx, s.spare[:0], []byte(k.Key), true); err != nil {
+			return err
+		}
+		if string(s.spare) != k.Key {
+			k.Owner.Delete(k.Key)
+		}
+	}
+	return nil
 }
 
 // alone takes a text that no other event continues. Nothing of it is held back.

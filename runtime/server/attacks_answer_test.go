@@ -65,6 +65,8 @@ func TestAttackWholeAnswers(t *testing.T) {
 	f("outside the choices", modelserver.JSON(`{"choices":[{"index":0,"message":{"content":"x"}}],"warning":"bob@corp.example","prompt_filter_results":[{"detail":"bob@corp.example"}]}`))
 	f("many choices", modelserver.JSON(`{"choices":[{"index":0,"message":{"content":"x"}},{"index":0,"message":{"content":"bob@corp.example"}},{"index":7,"message":{"content":"bob@corp.example"}},{"message":{"content":"bob@corp.example"}}]}`))
 	f("a delta in a whole answer", modelserver.JSON(`{"choices":[{"index":0,"delta":{"content":"bob@corp.example"},"message":{"content":"bob@corp.example"},"text":"bob@corp.example"}]}`))
+	f("keys", answer(`"content":"","x":{"bob@corp.example":1,"first name":{"to bob@corp.example":{}}}`))
+	f("a tool's name and id", answer(`"tool_calls":[{"id":"bob@corp.example","function":{"name":"bob@corp.example","arguments":""}}],"function_call":{"name":"bob@corp.example"}`))
 	f("white space in front", modelserver.JSON("\r\n\t "+`{"choices":[{"message":{"content":"bob@corp.example"}}]}`))
 }
 
@@ -130,6 +132,8 @@ func TestAttackStreamFields(t *testing.T) {
 	f("log probabilities first", `{"choices":[{"index":0,"delta":{"content":""},"logprobs":{"content":[{"token":"bob@"},{"token":"corp.example"}]}}]}`, chunk(0, `"content":"bob@corp.example x"`), stop(0))
 	f("outside the choices", `{"choices":[],"note":"bob@corp.example"}`, stop(0))
 	f("usage's event", stop(0), `{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1},"note":"bob@corp.example"}`)
+	f("keys", chunk(0, `"x":{"bob@corp.example":1}`), stop(0))
+	f("a tool's name and id", chunk(0, `"tool_calls":[{"index":0,"id":"bob@corp.example","function":{"name":"bob@corp.example","arguments":""}}]`), stop(0))
 	f("two tools, one index", chunk(0, `"tool_calls":[{"index":0,"function":{"name":"f","arguments":"bob@"}}]`), chunk(0, `"tool_calls":[{"function":{"arguments":"corp.example"}}]`), stop(0))
 }
 
@@ -169,16 +173,16 @@ func TestAttackWrongForms(t *testing.T) {
 // A model server that compresses although it was asked not to.
 func TestAttackCompressedAnswers(t *testing.T) {
 	s := besiege(t)
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = io.WriteString(z, modelserver.Chat("m", made)+strings.Repeat(" ", 8<<20)) // and a bomb at that
+	_ = z.Close()
 	zip := func(w http.ResponseWriter, r *http.Request, _ []byte) {
 		if got := r.Header.Get("Accept-Encoding"); got != "" && got != "identity" {
 			t.Errorf("the model server is offered %q", got)
 		}
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Header().Set("Content-Type", "application/json")
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		_, _ = io.WriteString(z, modelserver.Chat("m", made)+strings.Repeat(" ", 64<<20)) // and a bomb at that
-		_ = z.Close()
 		_, _ = w.Write(b.Bytes())
 	}
 	f := func(body string) {

@@ -152,7 +152,8 @@ type Piece struct {
 	Whole bool
 }
 
-// Copy names a member that repeats a choice's text in another form: log probabilities, token ids.
+// Copy names a member that repeats a choice's text in another form (log probabilities, token ids), or one whose key is
+// the model's own word.
 type Copy struct {
 	Choice int
 	Owner  strictjson.Value
@@ -178,6 +179,7 @@ type Answer struct {
 	Usage  Usage
 	Finish []string // finish reasons by choice
 	Copies []Copy
+	Keys   []Copy // members whose key may be text: what a filter finds in a key is taken out with its member
 }
 
 // SetText replaces the text of Pieces[i]; what repeats it in another form is taken out.
@@ -196,6 +198,7 @@ type Event struct {
 	Error    bool   // the model server reports a failure in the stream
 	Done     bool
 	Copies   []Copy
+	Keys     []Copy // as those of Answer
 }
 
 // SetText replaces the text of Pieces[i]; what repeats it in another form is taken out.

@@ -22,7 +22,7 @@ func (f *format) Answer(body []byte) (*wire.Answer, error) {
 	if f.answer != nil {
 		s := newSaid(a.room[:0], nil, a.finish[:0], false)
 		s.object(root, f.answer, false)
-		a.Pieces, a.Copies, a.Finish = s.pieces, s.copies, s.finish
+		a.Pieces, a.Copies, a.Keys, a.Finish = s.pieces, s.copies, s.keys, s.finish
 		s.done()
 	}
 	return &a.Answer, nil
@@ -71,7 +71,7 @@ type event struct {
 func (ev *event) read(root strictjson.Value, f *format) {
 	s := newSaid(ev.room[:0], ev.finished[:0], ev.finish[:0], true)
 	s.object(root, f.answer, false)
-	ev.Pieces, ev.Copies, ev.Finished, ev.Finish = s.pieces, s.copies, s.finished, s.finish
+	ev.Pieces, ev.Copies, ev.Keys, ev.Finished, ev.Finish = s.pieces, s.copies, s.keys, s.finished, s.finish
 	if u := readUsage(root.Get("usage")); u.Known {
 		ev.Usage = &u
 	}

@@ -14,6 +14,7 @@ import (
 type said struct {
 	pieces   []wire.Piece
 	copies   []wire.Copy
+	keys     []wire.Copy
 	finished []int
 	finish   []string
 	partial  bool // of an event, where elements say their index themselves
@@ -51,6 +52,9 @@ func (s *said) member(owner strictjson.Value, key string, v strictjson.Value, r 
 	m := find(r, key)
 	if m == nil {
 		m = r.other
+		if !identifier([]byte(key)) {
+			s.keys = append(s.keys, wire.Copy{Choice: s.choice, Owner: owner, Key: key})
+		}
 	}
 	switch {
 	case m.class == own || v.Kind() == strictjson.Null:
@@ -145,6 +149,12 @@ func (s *said) array(v strictjson.Value, r *rule, growing bool) {
 }
 
 func (s *said) piece(v strictjson.Value, r *rule, growing bool) {
+	if r.class == ident {
+		s.more, growing = s.more || s.choice >= 0, false
+		if identifier(v.Bytes()) {
+			return
+		}
+	}
 	p := wire.Piece{Node: v, Whole: !growing}
 	p.Lane = wire.Lane{Choice: s.choice, Field: field(s.path)}
 	if r.class == arguments {
