@@ -47,11 +47,12 @@ type Log struct {
 	strays  strays
 	closed  bool
 
-	out  output
-	wake chan struct{} // something waits
-	stop chan struct{} // closed by Close
-	done chan struct{} // closed by the writer at its end
-	lost error         // what the writer could not write; read after done
+	out   output
+	wake  chan struct{} // something waits
+	hurry chan struct{} // a quarter of the queue waits
+	stop  chan struct{} // closed by Close
+	done  chan struct{} // closed by the writer at its end
+	lost  error         // what the writer could not write; read after done
 }
 
 // waiting is lines on their way to the file.
@@ -66,7 +67,7 @@ func New(o Options) (*Log, error) {
 	if o.Queue == 0 {
 		o.Queue = 4096
 	}
-	l := &Log{opts: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	l := &Log{opts: o, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	l.free.Store(int64(o.Queue))
 	if o.Path == "" {
 		close(l.done)
@@ -138,7 +139,10 @@ func (l *Log) add(r *Record) {
 	}
 	l.waiting.add(r)
 	l.waiting.places++
-	l.signal()
+	signal(l.wake)
+	if 4*l.waiting.places > int64(l.opts.Queue) {
+		signal(l.hurry)
+	}
 }
 
 func (w *waiting) add(r *Record) {
@@ -146,10 +150,10 @@ func (w *waiting) add(r *Record) {
 	w.lines++
 }
 
-// signal wakes the writer, if it sleeps.
-func (l *Log) signal() {
+// signal wakes the writer, if it waits for that.
+func signal(c chan<- struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -170,7 +174,7 @@ func (l *Log) Stray(r *Record) {
 	l.strays.sum(&l.waiting, r.End, false)
 	if l.strays.take(r) {
 		l.waiting.add(r)
-		l.signal()
+		signal(l.wake)
 	}
 }
 

@@ -74,12 +74,13 @@ func (l *Log) flush(text []byte) error {
 	}
 }
 
-// pause waits, but not beyond Close.
+// pause waits, but not beyond Close, nor until the queue is full.
 func (l *Log) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+	case <-l.hurry:
 	case <-l.stop:
 	}
 }
