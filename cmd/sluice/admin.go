@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 
@@ -19,7 +17,7 @@ func listenAdmin(c *control.Controller) (net.Listener, *admin.Server, error) {
 	cfg := c.Config()
 	o := admin.Options{Controller: c, Logger: c.Logger(), Socket: cfg.Admin.Socket != ""}
 	if o.Socket {
-		l, err := listenSocket(cfg.Path(cfg.Admin.Socket))
+		l, err := admin.ListenSocket(cfg.Path(cfg.Admin.Socket))
 		if err != nil {
 			return nil, nil, cfg.Fault("admin.socket", "%v", err)
 		}
@@ -43,26 +41,6 @@ func adminHosts(cfg *config.Admin) []string {
 		hosts = append(hosts, strings.ToLower(h))
 	}
 	return hosts
-}
-
-// listenSocket makes a unix socket that only this user can open. A socket that nobody listens on is left from a
-// process that was killed, and is replaced.
-func listenSocket(path string) (net.Listener, error) {
-	if info, err := os.Lstat(path); err == nil {
-		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, fmt.Errorf("%s is there and is no socket; name another path", path)
-		}
-		if c, err := net.Dial("unix", path); err == nil {
-			return nil, errors.Join(fmt.Errorf("another process listens on %s; stop it, or name another path", path), c.Close())
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	old := syscall.Umask(0o177) // so that there is no moment at which others could open it
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
-	return l, err
 }
 
 // cannotListen says in plain words why an address cannot be had.

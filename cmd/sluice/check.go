@@ -17,14 +17,14 @@ func checkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check a configuration and all it names with the code that serve runs, and print every fault",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Logger = func(config.Log) *slog.Logger {
 				return slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 			}
 			report, err := control.Check(c.Context(), o, probe)
 			if err != nil {
-				fmt.Fprintln(c.OutOrStdout(), err)
+				fmt.Fprintln(c.OutOrStdout(), missing(o.Config, err))
 				return errSilent
 			}
 			return printReport(c.OutOrStdout(), o.Config, report)

@@ -3,46 +3,88 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"strings"
+	"text/tabwriter"
 
+	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/control"
 )
 
 // greet prints where the gateway listens, what is live, and a line to paste.
 func (g *gateway) greet(w io.Writer) {
-	fmt.Fprintf(w, "sluice %s listening on http://%s\n", versionOf(), g.public.Addr())
-	if g.private != nil {
-		fmt.Fprintf(w, "  admin on %s %s\n", g.private.Addr().Network(), g.private.Addr())
-	}
-	if admin := g.control.Config().Admin; admin != nil && admin.Token != nil && admin.Token.Ephemeral {
-		fmt.Fprintf(w, "  admin token, until this process ends: %s\n", g.control.AdminToken())
-	}
-	st := g.control.Status()
+	url, cfg, st := "http://"+dialable(g.public.Addr()), g.control.Config(), g.control.Status()
+	fmt.Fprintf(w, "sluice %s listening on %s\n", versionOf(), url)
+	g.greetAdmin(w, cfg.Admin)
 	printStatus(w, st)
 	keys := g.control.EphemeralKeys()
-	if len(keys) == 0 || len(st.Models) == 0 {
-		return
+	if len(keys) > 0 {
+		fmt.Fprintln(w, "  keys, made at random, accepted from this machine only, until this process ends:")
+		t := table(w)
+		for _, k := range keys {
+			fmt.Fprintf(t, "    %s\ttenant %s\tx-api-key: %s\n", k.ID, k.Tenant, k.Secret)
+		}
+		_ = t.Flush() // as every line here: a terminal that is gone stops no gateway
 	}
-	fmt.Fprintln(w, "  keys, made at random, accepted from this machine only, until this process ends:")
-	for _, k := range keys {
-		fmt.Fprintf(w, "    %-10s tenant %-10s x-api-key: %s\n", k.ID, k.Tenant, k.Secret)
-	}
-	fmt.Fprintf(w, "\ntry:\n  curl -i -d '{\"model_name\":%q,\"inputs\":\"Write to ana@example.com about card 4111 1111 1111 1111\"}' -H 'x-api-key: %s' http://%s/inference\n\n",
-		st.Models[0].Name, keys[0].Secret, g.public.Addr())
+	fmt.Fprintf(w, "\ntry:\n  curl -i -d '{\"model_name\":%q,\"inputs\":\"Write to ana@example.com about card 4111 1111 1111 1111\"}' %s %s/inference\n\n",
+		st.Models[0].Name, credential(cfg, keys), url)
 }
 
+// greetAdmin prints where the admin listener is and how to ask it.
+func (g *gateway) greetAdmin(w io.Writer, cfg *config.Admin) {
+	switch {
+	case cfg == nil:
+	case cfg.Socket != "":
+		path := g.private.Addr().String()
+		fmt.Fprintf(w, "  admin on the socket %s: curl --unix-socket %s http://localhost/metrics\n", path, path)
+	case cfg.Token.Ephemeral:
+		fmt.Fprintf(w, "  admin on http://%s, token until this process ends: %s\n", dialable(g.private.Addr()), g.control.AdminToken())
+	default:
+		fmt.Fprintf(w, "  admin on http://%s\n", dialable(g.private.Addr()))
+	}
+}
+
+// credential is curl's header for a caller of this configuration.
+func credential(cfg *config.Config, keys []control.EphemeralKey) string {
+	switch {
+	case len(keys) > 0:
+		return "-H 'x-api-key: " + keys[0].Secret + "'"
+	case len(cfg.Auth.Keys) > 0:
+		return `-H "x-api-key: $SLUICE_KEY"`
+	default:
+		return `-H "authorization: Bearer $SLUICE_TOKEN"`
+	}
+}
+
+// dialable is an address as a client on this machine writes it: of one that stands for all of them, localhost.
+func dialable(a net.Addr) string {
+	if ap, err := netip.ParseAddrPort(a.String()); err == nil && ap.Addr().IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", ap.Port())
+	}
+	return a.String()
+}
+
+func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+// printStatus prints what is live, a line for each part.
 func printStatus(w io.Writer, st control.Status) {
+	t := table(w)
 	for _, m := range st.Models {
 		var eps []string
 		for _, e := range m.Endpoints {
 			eps = append(eps, describe(e))
 		}
-		fmt.Fprintf(w, "  model  %-12s %s\n", m.Name, strings.Join(eps, ", "))
+		fmt.Fprintf(t, "  model\t%s\t%s\n", m.Name, strings.Join(eps, ", "))
 	}
 	for _, f := range st.Filters {
-		fmt.Fprintf(w, "  filter %-12s %s sha256:%.12s (%s)\n", f.Name, f.Module, f.Digest, strings.Join(f.Hooks, ", "))
+		fmt.Fprintf(t, "  filter\t%s\t%s sha256:%.12s (%s)\n", f.Name, f.Module, f.Digest, strings.Join(f.Hooks, ", "))
 	}
-	fmt.Fprintf(w, "  policy %-12s revision %s\n", st.PolicyPath, st.Policy)
+	if len(st.Filters) == 0 {
+		fmt.Fprintln(t, "  filter\tnone\ttext passes as it came")
+	}
+	fmt.Fprintf(t, "  policy\t%s\trevision %s\n", st.PolicyPath, st.Policy)
+	_ = t.Flush() // as in greet
 }
 
 func describe(e control.EndpointStatus) string {

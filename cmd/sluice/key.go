@@ -14,12 +14,17 @@ import (
 var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$`)
 
 func keyCommand() *cobra.Command {
-	key := &cobra.Command{Use: "key", Short: "Make API keys"}
+	key := &cobra.Command{
+		Use:   "key",
+		Short: "Make API keys",
+		Args:  cobra.NoArgs, // so that a misspelt subcommand is an error
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
 	var id, tenant string
 	create := &cobra.Command{
 		Use:   "new",
 		Short: "Make a random API key and print both halves: the key for the caller, its digest for the config",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !name.MatchString(id) || !name.MatchString(tenant) {
 				return errors.New("--id and --tenant take 1 to 128 letters, digits and . _ : / @ + -, beginning with a letter or digit")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -47,6 +48,9 @@ func command() *cobra.Command {
 			DisableDefaultCmd: true,
 		},
 	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
+	})
 	root.AddCommand(serveCommand(), checkCommand(), initCommand(), keyCommand(), versionCommand())
 	return root
 }
@@ -54,6 +58,26 @@ func command() *cobra.Command {
 // configFlag adds the flag that names the configuration.
 func configFlag(c *cobra.Command, path *string) {
 	c.Flags().StringVarP(path, "config", "c", "sluice.yaml", "the configuration file")
+}
+
+// missing adds to the error of a configuration that is not there how to get one.
+func missing(path string, err error) error {
+	if _, look := os.Stat(path); errors.Is(look, fs.ErrNotExist) {
+		return fmt.Errorf("%w, or write a first one: sluice init --config %s", err, path)
+	}
+	return err
+}
+
+// noArgs refuses arguments: the likeliest is a configuration named without its flag.
+func noArgs(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case c.Flags().Lookup("config") != nil:
+		return fmt.Errorf("%s takes no arguments; a configuration is named with --config %s", c.CommandPath(), args[0])
+	default:
+		return fmt.Errorf("%s takes no arguments", c.CommandPath())
+	}
 }
 
 // cacheFlag adds the flag that names the folder for compiled filters.

@@ -25,7 +25,7 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve until SIGINT or SIGTERM, then let running exchanges finish",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Logger = func(cfg config.Log) *slog.Logger { return logger(cfg, c.ErrOrStderr()) }
 			return serve(c.Context(), o, c.OutOrStdout())
@@ -88,7 +88,7 @@ func serve(ctx context.Context, o control.Options, stdout io.Writer) error {
 func start(ctx context.Context, o control.Options) (*gateway, error) {
 	c, err := control.Open(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration is at fault, nothing was started\n%w", err)
+		return nil, fmt.Errorf("the configuration is at fault, nothing was started\n%w", missing(o.Config, err))
 	}
 	g := &gateway{control: c, drain: c.Config().Drain.Timeout}
 	if err := g.listen(); err != nil {

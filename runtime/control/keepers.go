@@ -33,7 +33,7 @@ func (b *builder) keepers() {
 func (b *builder) openAudit() bool {
 	cfg := b.cfg.Audit
 	path := b.cfg.Path(cfg.Path)
-	if b.c.dry {
+	if b.c.dry || len(b.faults) > 0 { // what will not start leaves no file behind
 		return b.checkAudit(path)
 	}
 	log, err := audit.New(audit.Options{Path: path, Queue: cfg.Queue, Drop: cfg.OnFull == "drop", Logger: b.c.log})

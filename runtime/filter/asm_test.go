@@ -14,9 +14,11 @@ type asm struct {
 	exports [][]byte
 	table   bool // a table of one funcref
 	globals [][]byte
+	locals  map[string][]byte // declarations of the locals of exports that have some
 }
 
 type asmFunc struct {
+	name string
 	typ  int
 	body []byte // instructions, without the end
 }
@@ -56,7 +58,7 @@ func (a *asm) imp(module, name, sig string) *asm {
 
 // fn adds a function and exports it. The body is without its end.
 func (a *asm) fn(name, sig string, body ...byte) *asm {
-	a.funcs = append(a.funcs, asmFunc{a.typ(sig), body})
+	a.funcs = append(a.funcs, asmFunc{name, a.typ(sig), body})
 	a.exports = append(a.exports, append(append(named(name), 0), leb(a.nimport+len(a.funcs)-1)...))
 	return a
 }
@@ -81,7 +83,11 @@ func (a *asm) bytes() []byte {
 	}
 	for _, f := range a.funcs {
 		funcs = append(funcs, leb(f.typ))
-		body := append(append([]byte{0}, f.body...), 0x0b)
+		locals := a.locals[f.name]
+		if locals == nil {
+			locals = []byte{0}
+		}
+		body := append(append(bytes.Clone(locals), f.body...), 0x0b)
 		code = append(code, append(leb(len(body)), body...))
 	}
 	section(1, vec(types))

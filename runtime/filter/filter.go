@@ -9,7 +9,9 @@
 //   - Bounded: fuel is injected into the module's code at load, so that a guest comes back to Go every 100 to 200 us;
 //     guest time, memory, output, labels and log lines are capped. A guest that breaks a bound fails one exchange.
 //   - No leak: an instance is put back to its snapshot before another exchange uses it, and thrown away when it trapped
-//     or grew. A guest cannot carry text from one exchange to the next.
+//     or grew. All that was written is put back, and nothing else, because the module's stores mark where they write. A
+//     guest cannot carry text from one exchange to the next.
+//   - JSON stays JSON: edits in the arguments of tool calls leave what is valid before them valid.
 //   - Whole equals streamed: one window loop serves whole texts and streams, and keeps all that lies between two calls.
 //   - Closed: a filter that fails, fails the exchange (filter_failed), unless it is declared open; then it is counted.
 //

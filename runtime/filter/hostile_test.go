@@ -1,15 +1,18 @@
 package filter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
 // Each breach fails its exchange with a stable code and a cause that says what was wrong, the instance is thrown away,
@@ -181,9 +184,9 @@ func TestSpinning(t *testing.T) {
 	h, w := loadWith(t, e, s), loadWith(t, e, words(t))
 	var gc, spent time.Duration
 	var others int
-	for range 5 {
+	for range 10 {
 		gc, spent, others = besideSpinning(t, h, w)
-		if gc < 10*time.Millisecond && others > 10 && spent >= 200*time.Millisecond && spent < 220*time.Millisecond {
+		if gc < 50*time.Millisecond && others > 10 && spent >= 200*time.Millisecond && spent < 220*time.Millisecond {
 			t.Logf("collection %v, %d other exchanges, guest time %v", gc, others, spent)
 			return
 		}
@@ -309,6 +312,106 @@ func TestClosed(t *testing.T) {
 	}
 	if err := p.Request(context.Background()); code(err) != "filter_failed" || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// restored checks that idle instances are the snapshot, byte for byte and global for global.
+func restored(t *testing.T, f *Filter, after string) {
+	t.Helper()
+	s := f.mod.snap
+	for _, in := range f.pool.idle {
+		if in.owner != 0 {
+			t.Errorf("%s after %q: an idle instance still has an owner", f.Name(), after)
+		}
+		if view, _ := in.mem.Read(0, in.mem.Size()); !bytes.Equal(view, s.memory) {
+			t.Errorf("%s after %q: the memory is not the snapshot's", f.Name(), after)
+		}
+		for i, g := range in.globals {
+			if g.Get() != s.globals[i] {
+				t.Errorf("%s after %q: global %d is not the snapshot's", f.Name(), after, i)
+			}
+		}
+	}
+}
+
+// Only what is marked as written is put back. That is everything: what the guest wrote by stores and by bulk operations,
+// and what the host wrote for it.
+func TestRestoresAll(t *testing.T) {
+	e := engine(t, Options{})
+	s := hostile(t)
+	s.FailOpen, s.Limits.Base = true, MaxGuestTime
+	writer := Spec{Name: "writer", Module: writing().bytes(), Request: true, Grants: []string{"operation"}}
+	for _, f := range []*Filter{loadWith(t, e, s), loadWith(t, e, words(t)), redactor(t), loadWith(t, e, writer)} {
+		for _, text := range []string{
+			"x", secrets, strings.Repeat(secrets, 300), "!M remember this", "!b", "!m", "!q", "ana@x.org <<" + strings.Repeat("k ", 40_000) + ">>",
+		} {
+			// Refusals are as good as anything here; instances that broke are thrown away.
+			_, p, _ := pass(t, text, f)
+			if a, err := openai.Chat.Answer(answer(text)); err == nil {
+				_ = p.Answer(context.Background(), a)
+			}
+			p.Close()
+			restored(t, f, text)
+			if !slices.ContainsFunc(f.pool.idle, func(in *instance) bool { return !in.broken }) && f.Name() != "hostile" {
+				t.Errorf("%s after %q: no instance was put back", f.Name(), text)
+			}
+		}
+	}
+}
+
+// writing is a guest that has memory written by every host function that writes, each in a granule of its own.
+func writing() *asm {
+	a := new(asm).imp(wasiModule, "random_get", "ii:i").imp(wasiModule, "clock_time_get", "iIi:i").
+		imp(wasiModule, "args_sizes_get", "ii:i").imp(wasiModule, "fd_write", "iiii:i").imp("sluice", "get", "iiii:i")
+	a.memory().fn("sluice_abi_v1", ":i", i32(1)...).fn("alloc", "i:i", address(65_536)...)
+	const name = 24_576
+	body := slices.Concat(
+		address(3_072), address(5_120), []byte{0x10, 0, 0x1a}, // random_get
+		i32(0), []byte{0x42, 0}, address(14_328), []byte{0x10, 1, 0x1a}, // clock_time_get
+		address(16_384), address(20_480), []byte{0x10, 2, 0x1a}, // args_sizes_get
+		i32(1), i32(0), i32(0), address(32_768), []byte{0x10, 3, 0x1a}, // fd_write
+	)
+	for i, c := range []byte("operation") {
+		body = slices.Concat(body, address(name+i), address(int(c)), []byte{0x3a, 0, 0}) // i32.store8
+	}
+	body = slices.Concat(body, address(name), i32(9), address(40_960), i32(60), []byte{0x10, 4, 0x1a}) // get
+	return a.fn("on_text", "iiiI:I", append(body, 0x20, 1, 0xad)...)
+}
+
+// address is i32.const n in five bytes.
+func address(n int) []byte {
+	return []byte{0x41, byte(n) | 0x80, byte(n>>7) | 0x80, byte(n>>14) | 0x80, byte(n>>21) | 0x80, byte(n >> 28)}
+}
+
+// A guest pays for what it does, not for what the operating system does meanwhile.
+func TestStolenTime(t *testing.T) {
+	var k clock
+	ctx := context.Background()
+	k.start(MaxGuestTime)
+	k.mark -= time.Minute // the processor was given away for that long
+	if err := k.check(ctx); err != nil || k.used > firstSlice*dearestUnit+hostCall {
+		t.Errorf("used %v, %v", k.used, err)
+	}
+	if k.mark -= time.Minute; k.check(ctx) != nil || k.used > firstSlice*dearestUnit+hostCall {
+		t.Errorf("the same work was charged twice: %v", k.used)
+	}
+	if _, err := k.refill(ctx, 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	if k.mark -= time.Minute; !errors.Is(k.check(ctx), errBudget) {
+		t.Errorf("an hour of bulk operations is free: %v", k.used)
+	}
+	var spinner clock
+	spinner.start(MaxGuestTime)
+	slices := 0
+	for ; slices < 10_000; slices++ {
+		spinner.mark, spinner.begun = spinner.mark-150*time.Microsecond, spinner.begun-150*time.Microsecond
+		if _, err := spinner.refill(ctx, 1); err != nil {
+			break
+		}
+	}
+	if want := int(MaxGuestTime / (150 * time.Microsecond)); slices < want/2 || slices > want+1 {
+		t.Errorf("a spinning guest got %d slices of 150 us, the budget is for %d", slices, want)
 	}
 }
 

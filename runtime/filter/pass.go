@@ -238,8 +238,17 @@ func (r *run) pieces(ctx context.Context, a *wire.Answer) error {
 	}
 	defer h.release()
 	var arena []byte
+	var p parts
+	continued := map[int]bool{}
 	for i := range a.Pieces {
-		text := a.Pieces[i].Node.Bytes()
+		if n := a.Pieces[i].Next; n > 0 {
+			continued[n] = true
+		}
+		if continued[i] {
+			continue
+		}
+		p.join(a.Pieces, i)
+		text := p.text
 		if len(text) == 0 {
 			continue
 		}
@@ -250,7 +259,7 @@ func (r *run) pieces(ctx context.Context, a *wire.Answer) error {
 			return err
 		}
 		if len(edits) > 0 {
-			a.SetText(i, applyEdits(text, edits))
+			p.apply(a, edits)
 		}
 	}
 	for _, k := range a.Keys {

@@ -112,10 +112,11 @@ type progress struct {
 	flags uint32
 	state int64
 	open  *kind // the kind of the span that is open
+	json  jsonText
 }
 
 func newProgress(d Direction, role wire.Role, arguments, streamed bool) progress {
-	return progress{dir: d, role: role, flags: textFlags(d, role, arguments, streamed)}
+	return progress{dir: d, role: role, flags: textFlags(d, role, arguments, streamed), json: jsonText{active: arguments}}
 }
 
 // render appends what stands for a finding, and counts it.

@@ -37,7 +37,7 @@ func windowEnd(text []byte, pos int) int {
 // arena, which the edits refer to; it is returned for the next text.
 func (h holding) whole(ctx context.Context, t *progress, text, arena []byte) ([]strictjson.Edit, []byte, error) {
 	var edits []strictjson.Edit
-	start := 0 // of the open span
+	start, done := 0, 0 // where the open span starts, and up to where the text is edited
 	for pos, end := 0, false; !end; {
 		from, to := leftFrom(text, pos), windowEnd(text, pos)
 		end = to == len(text)
@@ -50,27 +50,32 @@ func (h holding) whole(ctx context.Context, t *progress, text, arena []byte) ([]
 		}
 		for i := range h.in.call.ops {
 			o := &h.in.call.ops[i]
-			e := strictjson.Edit{Start: from + o.start, End: from + o.end}
+			e := strictjson.Edit{Start: max(from+o.start, done), End: max(from+o.end, done)}
 			at, k := len(arena), o.kind
-			switch o.what {
-			case opOpen:
+			if o.what == opOpen {
 				start, t.open = e.Start, o.kind
 				continue
-			case opReplace:
-				arena = append(arena, h.in.call.arena[o.with[0]:o.with[1]]...)
-			case opClose:
-				e.Start, k, t.open = start, t.open, nil
-				fallthrough
-			default:
-				if arena, err = h.finding(arena, t, k, text[e.Start:e.End]); err != nil {
-					return nil, arena, err
-				}
-				if k.action[t.dir] == Report {
-					arena = arena[:at]
-					continue
-				}
 			}
-			e.With = arena[at:len(arena):len(arena)]
+			if o.what == opClose {
+				e.Start, k, t.open = start, t.open, nil
+			}
+			if e.Start == e.End && o.what != opReplace {
+				continue // all of it was dropped with what stands before it
+			}
+			t.json.skip(text[done:e.Start])
+			if o.what == opReplace {
+				t.json.skip(text[e.Start:e.End])
+				arena = append(arena, h.in.call.arena[o.with[0]:o.with[1]]...)
+			} else if arena, err = h.redact(arena, t, k, text[e.Start:e.End]); err != nil {
+				return nil, arena, err
+			}
+			if done = e.End; k != nil && k.action[t.dir] == Report {
+				arena = arena[:at]
+				continue
+			}
+			e.End += t.json.rest(text[e.End:])
+			t.json.skip(text[done:e.End])
+			e.With, done = arena[at:len(arena):len(arena)], e.End
 			edits = append(edits, e)
 		}
 		pos = from + n
@@ -183,17 +188,18 @@ func (f *feed) apply(h holding, dst []byte, n int) ([]byte, error) {
 		var err error
 		switch o.what {
 		case opRedact:
-			dst = append(dst, f.buf[pos:o.start]...)
-			dst, err = h.finding(dst, &f.t, o.kind, f.buf[o.start:o.end])
+			dst = f.t.json.pass(dst, f.buf[pos:o.start])
+			dst, err = h.redact(dst, &f.t, o.kind, f.buf[o.start:o.end])
 		case opReplace:
-			dst = append(dst, f.buf[pos:o.start]...)
+			dst = f.t.json.pass(dst, f.buf[pos:o.start])
 			dst = append(dst, h.in.call.arena[o.with[0]:o.with[1]]...)
+			f.t.json.skip(f.buf[o.start:o.end])
 		case opOpen:
-			dst = append(dst, f.buf[pos:o.start]...)
+			dst = f.t.json.pass(dst, f.buf[pos:o.start])
 			f.t.open = o.kind
 		case opClose:
 			f.hold = append(f.hold, f.buf[pos:o.end]...)
-			dst, err = h.finding(dst, &f.t, f.t.open, f.hold)
+			dst, err = h.redact(dst, &f.t, f.t.open, f.hold)
 			f.t.open, f.hold = nil, nil
 		}
 		if err != nil {
@@ -202,7 +208,7 @@ func (f *feed) apply(h holding, dst []byte, n int) ([]byte, error) {
 		pos = o.end
 	}
 	if f.t.open == nil {
-		return append(dst, f.buf[pos:n]...), nil
+		return f.t.json.pass(dst, f.buf[pos:n]), nil
 	}
 	if f.hold = append(f.hold, f.buf[pos:n]...); len(f.hold) > f.r.f.spec.Limits.Open {
 		return back(errOpen)

@@ -58,6 +58,8 @@ func TestAttackWholeAnswers(t *testing.T) {
 	f("legacy function call", answer(`"function_call":{"name":"f","arguments":"bob@corp.example"}`))
 	f("custom tool", answer(`"tool_calls":[{"id":"1","type":"custom","custom":{"name":"f","input":"bob@corp.example"}}]`))
 	f("parts", answer(`"content":[{"type":"text","text":"bob@corp.example"}]`))
+	f("split parts", answer(`"content":[{"type":"text","text":"ask bob@co"},{"type":"text","text":"rp.example"}]`))
+	f("split in many", answer(`"content":[{"type":"text","text":"ask "},{"type":"text","text":"bob"},{"text":"@","type":"text"},{"type":"text","text":""},{"type":"text","text":"corp.example"},{"type":"image_url"},{"type":"text","text":" now"}]`))
 	f("annotations", answer(`"content":"","annotations":[{"type":"url_citation","url_citation":{"title":"bob@corp.example"}}]`))
 	f("transcript", answer(`"content":null,"audio":{"id":"a","data":"AAAA","transcript":"bob@corp.example"}`))
 	f("unknown fields", answer(`"content":"","x":{"y":["bob@corp.example"]}`, `,"z":"bob@corp.example"`))

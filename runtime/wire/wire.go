@@ -150,6 +150,9 @@ type Piece struct {
 	Node strictjson.Value
 	// Whole says that the text is complete in itself: in a stream, neither continued nor continuing another event's.
 	Whole bool
+	// Next is the place, among the pieces of a whole answer, of the text that continues this one: that of the adjacent part
+	// of one content. 0 is none.
+	Next int
 }
 
 // Copy names a member that repeats a choice's text in another form (log probabilities, token ids), or one whose key is

@@ -49,6 +49,18 @@
 // empty the instance can't be used for a second exchange. Fresh names begin
 // with a prefix that no export of the original begins with.
 //
+// # The marks
+//
+// Info.MarkGlobalExport tells what the guest has written to its memory: a mutable
+// i64, 0 in a fresh instance. Each store sets the bit of the granule that it
+// begins in, each memory.fill, memory.copy and memory.init those of all that it
+// covers; the guest can't name the global. Info.Written turns the marks into
+// ranges of bytes. A host that has a snapshot puts back those, clears the marks,
+// and has the snapshot again: it marks what it writes to the memory by itself
+// (Info.Mark), and treats all of a fresh instance as written. That data segments
+// are copied in at instantiation is not marked, nor what others write to a memory
+// that is imported.
+//
 // # Units
 //
 // One unit is about one simple instruction (0.1 to 0.6 ns in ordinary code, much

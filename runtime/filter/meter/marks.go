@@ -42,17 +42,19 @@ func (i *Info) Mark(ptr, n uint32) Marks {
 func (i *Info) Written(m Marks, size int) iter.Seq2[int, int] {
 	return func(yield func(from, to int) bool) {
 		granules := (size + 1<<i.MarkShift - 1) >> i.MarkShift
-		for g := 0; g < granules; g++ {
-			if m>>(g%64)&1 == 0 {
+		from := -1 // the first granule of the range at hand
+		for g := 0; g <= granules; g++ {
+			marked := g < granules && m>>(g%64)&1 != 0
+			if marked && from < 0 {
+				from = g
+			}
+			if marked || from < 0 {
 				continue
 			}
-			from := g
-			for g++; g < granules && m>>(g%64)&1 != 0; g++ {
-			}
-			to := min(g<<i.MarkShift+overhang, size)
-			if !yield(from<<i.MarkShift, to) {
+			if !yield(from<<i.MarkShift, min(g<<i.MarkShift+overhang, size)) {
 				return
 			}
+			from = -1
 		}
 	}
 }

@@ -93,11 +93,20 @@ func TestStoresAreMarked(t *testing.T) {
 	single, double := []byte{0x43, 1, 2, 3, 4}, []byte{0x44, 1, 2, 3, 4, 5, 6, 7, 8}
 	vector := append([]byte{0xfd, 12}, bytes.Repeat([]byte{7}, 16)...)
 	stores := []struct{ op, constant []byte }{
-		{[]byte{0x36, 0}, word}, {[]byte{0x3a, 0}, word}, {[]byte{0x3b, 0}, word},
-		{[]byte{0x37, 0}, long}, {[]byte{0x3c, 0}, long}, {[]byte{0x3d, 0}, long}, {[]byte{0x3e, 0}, long},
-		{[]byte{0x38, 0}, single}, {[]byte{0x39, 0}, double},
-		{[]byte{0xfd, 11, 0}, vector}, {[]byte{0xfd, 88, 0}, vector}, {[]byte{0xfd, 89, 0}, vector},
-		{[]byte{0xfd, 90, 0}, vector}, {[]byte{0xfd, 91, 0}, vector},
+		{[]byte{0x36, 0}, word},
+		{[]byte{0x3a, 0}, word},
+		{[]byte{0x3b, 0}, word},
+		{[]byte{0x37, 0}, long},
+		{[]byte{0x3c, 0}, long},
+		{[]byte{0x3d, 0}, long},
+		{[]byte{0x3e, 0}, long},
+		{[]byte{0x38, 0}, single},
+		{[]byte{0x39, 0}, double},
+		{[]byte{0xfd, 11, 0}, vector},
+		{[]byte{0xfd, 88, 0}, vector},
+		{[]byte{0xfd, 89, 0}, vector},
+		{[]byte{0xfd, 90, 0}, vector},
+		{[]byte{0xfd, 91, 0}, vector},
 	}
 	for _, s := range stores {
 		for _, at := range []int64{0, 1, 1023, 1024, 2047, 4090, 65_000, 3*65_536 - 16} {

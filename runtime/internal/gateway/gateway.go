@@ -95,7 +95,7 @@ func StartWith(t testing.TB, text string, files map[string]string) *Gateway {
 	for name, text := range files {
 		g.Write(name, text)
 	}
-	log := slog.New(slog.NewTextHandler(g.Log, nil))
+	log := slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c, err := control.Open(t.Context(), control.Options{
 		Config: filepath.Join(g.Dir, "sluice.yaml"), CacheDir: cacheDir(t), Logger: func(config.Log) *slog.Logger { return log },
 	})

@@ -1,6 +1,9 @@
 package openai
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
@@ -24,8 +27,39 @@ func (f *format) Answer(body []byte) (*wire.Answer, error) {
 		s.object(root, f.answer, false)
 		a.Pieces, a.Copies, a.Keys, a.Finish = s.pieces, s.copies, s.keys, s.finish
 		s.done()
+		link(a.Pieces)
 	}
 	return &a.Answer, nil
+}
+
+// near is how many pieces behind a text its continuation is looked for: a part has few strings beside its text.
+const near = 64
+
+// link finds, for the text of a part of a content, that of the part behind it: a value may be split over both.
+func link(pieces []wire.Piece) {
+	for i := range pieces {
+		next, ok := nextPart(pieces[i].Lane.Field)
+		if !ok {
+			continue
+		}
+		for j := i + 1; j < min(len(pieces), i+near); j++ {
+			if pieces[j].Lane.Field == next && pieces[j].Lane.Choice == pieces[i].Lane.Choice {
+				pieces[i].Next = j
+				break
+			}
+		}
+	}
+}
+
+// nextPart is content.1.text for content.0.text: where the text of the next part of the same content is.
+func nextPart(path string) (string, bool) {
+	rest, ok := strings.CutSuffix(path, ".text")
+	dot := strings.LastIndexByte(rest, '.')
+	if !ok || dot < 0 {
+		return "", false
+	}
+	n, err := strconv.Atoi(rest[dot+1:])
+	return rest[:dot+1] + strconv.Itoa(n+1) + ".text", err == nil
 }
 
 // answer is an Answer with room for the pieces that most have.

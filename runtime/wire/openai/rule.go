@@ -211,13 +211,13 @@ func (r *rule) has(s []byte) bool {
 // identifier tells whether s looks like an identifier made by a program: up to 64 of the characters that the API
 // allows in names and ids, and not nine digits in a row, dashes between them not counted, as in numbers of cards,
 // phones and people.
-func identifier(s []byte) bool {
+func identifier[T ~string | ~[]byte](s T) bool {
 	if len(s) == 0 || len(s) > 64 {
 		return false
 	}
 	digits := 0
-	for _, c := range s {
-		switch {
+	for i := range len(s) {
+		switch c := s[i]; {
 		case '0' <= c && c <= '9':
 			if digits++; digits == 9 {
 				return false

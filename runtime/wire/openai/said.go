@@ -52,7 +52,7 @@ func (s *said) member(owner strictjson.Value, key string, v strictjson.Value, r 
 	m := find(r, key)
 	if m == nil {
 		m = r.other
-		if !identifier([]byte(key)) {
+		if !identifier(key) {
 			s.keys = append(s.keys, wire.Copy{Choice: s.choice, Owner: owner, Key: key})
 		}
 	}
