@@ -60,14 +60,14 @@ func (s *Server) known(r *http.Request) bool {
 
 // refused answers and records a call that was not let in.
 func (s *Server) refused(w http.ResponseWriter, r *http.Request, code int, why string) {
-	s.opts.Controller.Controlled(control.ControlCall{Action: "refused", From: from(r), Start: time.Now(), Status: code})
+	s.opts.Controller.Controlled(control.Call{Action: "refused", From: from(r), Start: time.Now(), Status: code})
 	refuse(w, code, why)
 }
 
 // recorded makes a page leave an audit record.
 func (s *Server) recorded(action string, page http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		call := control.ControlCall{Action: action, From: from(r), Start: time.Now(), Known: true, Status: http.StatusOK}
+		call := control.Call{Action: action, From: from(r), Start: time.Now(), Known: true, Status: http.StatusOK}
 		defer func() { s.opts.Controller.Controlled(call) }()
 		page(statusWriter{w, &call.Status}, r)
 	}

@@ -97,12 +97,12 @@ type fault struct {
 	want   []string // %s is the folder
 }
 
-func replace(old, new string) func(string) string {
+func replace(old, with string) func(string) string {
 	return func(s string) string {
 		if !strings.Contains(s, old) {
 			panic("not in the config: " + old)
 		}
-		return strings.Replace(s, old, new, 1)
+		return strings.Replace(s, old, with, 1)
 	}
 }
 

@@ -104,8 +104,8 @@ func (c *Controller) ReopenAudit() error {
 	return nil
 }
 
-// ControlCall is one call of the control listener.
-type ControlCall struct {
+// Call is one call of the control listener.
+type Call struct {
 	Action string // what was called
 	From   string // the caller's address
 	Start  time.Time
@@ -114,7 +114,7 @@ type ControlCall struct {
 }
 
 // Controlled records a control call and how it ended.
-func (c *Controller) Controlled(call ControlCall) {
+func (c *Controller) Controlled(call Call) {
 	gen := c.generation()
 	if gen == nil {
 		return

@@ -241,7 +241,7 @@ func TestFiguresAreInTheMetrics(t *testing.T) {
 // Control calls are recorded, also when the log's queue is full; refused ones as those of unknown callers.
 func TestControlled(t *testing.T) {
 	g := start(t)
-	f := func(call control.ControlCall, want map[string]any) {
+	f := func(call control.Call, want map[string]any) {
 		t.Helper()
 		call.Start = time.Now()
 		g.Control.Controlled(call)
@@ -254,11 +254,11 @@ func TestControlled(t *testing.T) {
 			}
 		}
 	}
-	f(control.ControlCall{Action: "reload", From: "127.0.0.1", Status: 200, Known: true}, map[string]any{
+	f(control.Call{Action: "reload", From: "127.0.0.1", Status: 200, Known: true}, map[string]any{
 		"kind": "control", "outcome": "complete", "generation": 1, "notes": map[string]any{"action": "reload", "from": "127.0.0.1"},
 	})
-	f(control.ControlCall{Action: "reload", From: "socket", Status: 422, Known: true}, map[string]any{"outcome": "failed"})
-	f(control.ControlCall{Action: "refused", From: "192.0.2.1", Status: 401}, map[string]any{"outcome": "rejected", "code": "control_refused"})
+	f(control.Call{Action: "reload", From: "socket", Status: 422, Known: true}, map[string]any{"outcome": "failed"})
+	f(control.Call{Action: "refused", From: "192.0.2.1", Status: 401}, map[string]any{"outcome": "rejected", "code": "control_refused"})
 }
 
 // ReopenAudit is for rotation.
@@ -308,7 +308,7 @@ func TestAfterClose(t *testing.T) {
 	if err := g.Control.ReopenAudit(); err == nil {
 		t.Error("reopened")
 	}
-	g.Control.Controlled(control.ControlCall{})
+	g.Control.Controlled(control.Call{})
 	if g.Control.Config() != nil || g.Control.Filters() != nil || g.Control.AdminToken() != "" || g.Control.Addresses() != nil || g.Control.EphemeralKeys() != nil {
 		t.Error("something is left")
 	}

@@ -104,7 +104,7 @@ func TestAttackEndlessCandidate(t *testing.T) {
 func TestAttackGiantAnswers(t *testing.T) {
 	s := small(t, "1MiB", nil)
 	flood := func(contentType, front, more string) modelserver.Step {
-		return func(w http.ResponseWriter, r *http.Request, _ []byte) {
+		return func(w http.ResponseWriter, _ *http.Request, _ []byte) {
 			w.Header().Set("Content-Type", contentType)
 			_, _ = io.WriteString(w, front)
 			for range 64 << 20 / len(more) {

@@ -79,7 +79,7 @@ func (c *client) send(text string) {
 }
 
 // answer reads one answer with its body.
-func (c *client) answer(method string) (*http.Response, string) {
+func (c *client) answer(method string) (gateway.Reply, string) {
 	c.t.Helper()
 	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *client) answer(method string) (*http.Response, string) {
 	}
 	body, _ := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
-	return resp, string(body)
+	return gateway.Reply{Status: resp.StatusCode, Header: resp.Header, Body: string(body)}, string(body)
 }
 
 // post is the text of a request by the key id.
@@ -108,8 +108,8 @@ func TestMethodsAndPaths(t *testing.T) {
 		c := dial(t, g.URL)
 		c.send(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\n\r\n", method, path))
 		resp, got := c.answer(method)
-		if resp.StatusCode != status || resp.Header.Get("Allow") != allow || !strings.HasPrefix(got, body) || (body == "") != (got == "") {
-			t.Errorf("%s %s: %d Allow %q %s", method, path, resp.StatusCode, resp.Header.Get("Allow"), got)
+		if resp.Status != status || resp.Header.Get("Allow") != allow || !strings.HasPrefix(got, body) || (body == "") != (got == "") {
+			t.Errorf("%s %s: %d Allow %q %s", method, path, resp.Status, resp.Header.Get("Allow"), got)
 		}
 		if got != "" && (resp.Header.Get("Content-Type") != "application/json" || !json.Valid([]byte(got))) {
 			t.Errorf("%s %s: %s %s", method, path, resp.Header.Get("Content-Type"), got)
@@ -157,12 +157,12 @@ func TestModels(t *testing.T) {
 			Created int64
 		}
 	}
-	if err := json.Unmarshal([]byte(body), &list); err != nil || resp.StatusCode != 200 || len(list.Data) != 1 || list.Data[0].ID != "model-a" || list.Data[0].Created == 0 {
-		t.Errorf("%d %s %v", resp.StatusCode, body, err)
+	if err := json.Unmarshal([]byte(body), &list); err != nil || resp.Status != 200 || len(list.Data) != 1 || list.Data[0].ID != "model-a" || list.Data[0].Created == 0 {
+		t.Errorf("%d %s %v", resp.Status, body, err)
 	}
 	c.send("GET /v1/models HTTP/1.1\r\nHost: x\r\nX-Api-Key: wrong\r\n\r\n")
-	if resp, body := c.answer("GET"); resp.StatusCode != 401 || resp.Header.Get("Www-Authenticate") != "Bearer" || code(body) != "unauthenticated" {
-		t.Errorf("%d %s", resp.StatusCode, body)
+	if resp, body := c.answer("GET"); resp.Status != 401 || resp.Header.Get("Www-Authenticate") != "Bearer" || code(body) != "unauthenticated" {
+		t.Errorf("%d %s", resp.Status, body)
 	}
 }
 
@@ -200,8 +200,8 @@ func TestBodiesInManyWays(t *testing.T) {
 		t.Helper()
 		c := dial(t, g.URL)
 		c.send("POST /inference HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + g.Key("red") + "\r\n" + head + "\r\n" + body)
-		if resp, got := c.answer("POST"); resp.StatusCode != status {
-			t.Errorf("%s: %d %s", name, resp.StatusCode, got)
+		if resp, got := c.answer("POST"); resp.Status != status {
+			t.Errorf("%s: %d %s", name, resp.Status, got)
 		}
 	}
 	chunked := func(pieces ...string) string {
@@ -255,8 +255,8 @@ func TestUnauthenticatedBeforeTheBody(t *testing.T) {
 		begin := time.Now()
 		c.send("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Api-Key: wrong\r\n" + head + "\r\n" + body)
 		resp, got := c.answer("POST")
-		if resp.StatusCode != 401 || code(got) != "unauthenticated" || time.Since(begin) > 2*time.Second {
-			t.Errorf("%s: %d %s after %s", name, resp.StatusCode, got, time.Since(begin))
+		if resp.Status != 401 || code(got) != "unauthenticated" || time.Since(begin) > 2*time.Second {
+			t.Errorf("%s: %d %s after %s", name, resp.Status, got, time.Since(begin))
 		}
 	}
 	f("expects to be asked", "Content-Length: 1000\r\nExpect: 100-continue\r\n", "")
@@ -276,8 +276,8 @@ func TestExpectContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.send(hello)
-	if resp, body := c.answer("POST"); resp.StatusCode != 200 {
-		t.Errorf("%d %s", resp.StatusCode, body)
+	if resp, body := c.answer("POST"); resp.Status != 200 {
+		t.Errorf("%d %s", resp.Status, body)
 	}
 }
 
@@ -287,8 +287,8 @@ func TestPipelined(t *testing.T) {
 	c := dial(t, g.URL)
 	c.send(post(g, "red", "/inference", hello) + post(g, "nobody", "/inference", hello) + post(g, "blue", "/inference", hello))
 	for i, want := range []int{200, 401, 200} {
-		if resp, body := c.answer("POST"); resp.StatusCode != want {
-			t.Errorf("answer %d: %d %s", i, resp.StatusCode, body)
+		if resp, body := c.answer("POST"); resp.Status != want {
+			t.Errorf("answer %d: %d %s", i, resp.Status, body)
 		}
 	}
 }
@@ -300,8 +300,8 @@ func TestSlowBody(t *testing.T) {
 		t.Helper()
 		c := dial(t, address)
 		c.send("POST /inference HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + g.Key("red") + "\r\n" + head + "\r\n" + body)
-		if resp, got := c.answer("POST"); resp.StatusCode != 408 || code(got) != "request_timeout" {
-			t.Errorf("%d %s", resp.StatusCode, got)
+		if resp, got := c.answer("POST"); resp.Status != 408 || code(got) != "request_timeout" {
+			t.Errorf("%d %s", resp.Status, got)
 		}
 	}
 	f("Content-Length: 1000\r\n", `{"mod`)
@@ -314,8 +314,8 @@ func TestSlowBody(t *testing.T) {
 	}
 	c := dial(t, address)
 	c.send(post(g, "red", "/inference", hello))
-	if resp, body := c.answer("POST"); resp.StatusCode != 200 || !strings.Contains(body, "late") {
-		t.Errorf("%d %s", resp.StatusCode, body)
+	if resp, body := c.answer("POST"); resp.Status != 200 || !strings.Contains(body, "late") {
+		t.Errorf("%d %s", resp.Status, body)
 	}
 }
 
@@ -331,8 +331,8 @@ func TestDeadlineOfTheLastAnswer(t *testing.T) {
 		}
 		_, _ = c.r.ReadString('\n')
 		c.send(hello)
-		if resp, body := c.answer("POST"); resp.StatusCode != 200 {
-			t.Errorf("%d %s", resp.StatusCode, body)
+		if resp, body := c.answer("POST"); resp.Status != 200 {
+			t.Errorf("%d %s", resp.Status, body)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -369,8 +369,8 @@ func TestMaxExchanges(t *testing.T) {
 	c := dial(t, address)
 	c.send(post(g, "red", "/v1/chat/completions", stream))
 	resp, body := c.answer("POST")
-	if resp.StatusCode != 503 || code(body) != "overloaded" || resp.Header.Get("Retry-After") != "1" || resp.Header.Get("X-Should-Retry") != "" {
-		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, body)
+	if resp.Status != 503 || code(body) != "overloaded" || resp.Header.Get("Retry-After") != "1" || resp.Header.Get("X-Should-Retry") != "" {
+		t.Errorf("%d %v %s", resp.Status, resp.Header, body)
 	}
 	var text bytes.Buffer
 	if err := g.Control.Metrics().WriteText(&text); err != nil || !strings.Contains(text.String(), `sluice_refused_total{code="overloaded"} 1`) {
@@ -381,24 +381,24 @@ func TestMaxExchanges(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	m.Script(modelserver.Answer("free again"))
-	if _, body := retry(t, c, post(g, "red", "/v1/chat/completions", stream)); !strings.Contains(body, "free") {
+	if body := retry(t, c, post(g, "red", "/v1/chat/completions", stream)); !strings.Contains(body, "free") {
 		t.Errorf("%s", body)
 	}
 }
 
 // retry sends until it is not refused for load: the place is given back just after the exchange ends.
-func retry(t *testing.T, c *client, text string) (*http.Response, string) {
+func retry(t *testing.T, c *client, text string) string {
 	t.Helper()
 	for range 100 {
 		c.send(text)
 		resp, body := c.answer("POST")
-		if resp.StatusCode != 503 {
-			return resp, body
+		if resp.Status != 503 {
+			return body
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	t.Fatal("still refused")
-	return nil, ""
+	return ""
 }
 
 // Shutdown lets a stream finish, takes no new connection, and ends with an error event what takes too long.
@@ -480,8 +480,8 @@ func TestHeads(t *testing.T) {
 	_, address := serve(t, g, server.Options{HeaderBytes: 4 << 10, HeaderTime: 200 * time.Millisecond})
 	c := dial(t, address)
 	c.send("GET /ping HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 16<<10) + "\r\n\r\n")
-	if resp, _ := c.answer("GET"); resp.StatusCode != 431 {
-		t.Errorf("a large head: %d", resp.StatusCode)
+	if resp, _ := c.answer("GET"); resp.Status != 431 {
+		t.Errorf("a large head: %d", resp.Status)
 	}
 	c = dial(t, address)
 	c.send("GET /ping HTTP/1.1\r\nHost: x\r\n")
