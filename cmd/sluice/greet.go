@@ -71,11 +71,11 @@ func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 
 func printStatus(w io.Writer, st control.Status) {
 	t := table(w)
 	for _, m := range st.Models {
-		var eps []string
+		what, name := "model", m.Name
 		for _, e := range m.Endpoints {
-			eps = append(eps, describe(e))
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", what, name, describe(e))
+			what, name = "", "" // its further endpoints stand below
 		}
-		fmt.Fprintf(t, "  model\t%s\t%s\n", m.Name, strings.Join(eps, ", "))
 	}
 	for _, f := range st.Filters {
 		fmt.Fprintf(t, "  filter\t%s\t%s sha256:%.12s (%s)\n", f.Name, f.Module, f.Digest, strings.Join(f.Hooks, ", "))

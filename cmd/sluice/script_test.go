@@ -3,6 +3,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +41,8 @@ func TestMain(m *testing.M) {
 //	asked                waits until the model server has said the word of one more stream
 //	release              lets its streams finish
 //	taken                listens on a free port; sets TAKEN to the address
+//	capture NAME REGEXP  sets NAME to what the regular expression's group matches in the last command's output
+//	expand FILE...       puts the environment's values for $NAME in files
 //	exec ask ...         is one HTTP request: see ask
 func TestScript(t *testing.T) {
 	cache := t.TempDir() // so that each filter is compiled once
@@ -55,6 +59,7 @@ func TestScript(t *testing.T) {
 			"serve": sceneCommand((*scene).serve), "signal": sceneCommand((*scene).signal), "ended": sceneCommand((*scene).ended),
 			"await": sceneCommand((*scene).await), "model": sceneCommand((*scene).model), "asked": sceneCommand((*scene).asked),
 			"release": sceneCommand((*scene).release), "taken": sceneCommand((*scene).taken),
+			"capture": sceneCommand((*scene).capture), "expand": sceneCommand((*scene).expand),
 		},
 	})
 }
@@ -86,11 +91,11 @@ func send(url string, rest []string) error {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	fmt.Println(resp.Status)
-	if err := resp.Header.Write(os.Stdout); err != nil {
+	var head strings.Builder
+	if err := resp.Header.Write(&head); err != nil {
 		return err
 	}
-	fmt.Println()
+	fmt.Printf("%s\n%s\n", resp.Status, strings.ReplaceAll(head.String(), "\r", ""))
 	_, err = io.Copy(os.Stdout, resp.Body)
 	return err
 }
@@ -121,7 +126,7 @@ func (s *scene) serve(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 	log, err := os.Create(ts.MkAbs("log"))
 	ts.Check(err)
-	cmd := exec.Command("sluice", append([]string{"serve"}, args...)...) //nolint:gosec // the program under test
+	cmd := exec.Command("sluice", append([]string{"serve"}, args...)...)
 	cmd.Path = filepath.Join(strings.Split(ts.Getenv("PATH"), ":")[0], "sluice")
 	cmd.Err = nil
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), out, log
@@ -174,19 +179,19 @@ func (s *scene) ended(ts *testscript.TestScript, args []string) {
 
 func (s *scene) await(ts *testscript.TestScript, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[1])
-	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
-		text := ts.ReadFile(args[0])
-		if pattern.MatchString(text) {
-			return
-		}
+	found := func() bool {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && pattern.Match(text)
+	}
+	for end := time.Now().Add(patience); !found(); time.Sleep(2 * time.Millisecond) {
 		over := time.Now().After(end)
 		select {
 		case <-s.done:
-			over = !pattern.MatchString(ts.ReadFile(args[0]))
+			over = !found() // nothing more will come
 		default:
 		}
 		if over {
-			ts.Fatalf("no %q in %s:\n%s%s", args[1], args[0], text, ts.ReadFile("log"))
+			ts.Fatalf("no %q in %s:\n%s%s", args[1], args[0], ts.ReadFile("out"), ts.ReadFile("log"))
 		}
 	}
 }
@@ -230,6 +235,39 @@ func (s *scene) taken(ts *testscript.TestScript, _ []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() })
 	ts.Setenv("TAKEN", l.Addr().String())
+}
+
+func (s *scene) capture(ts *testscript.TestScript, args []string) {
+	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if m == nil {
+		ts.Fatalf("no %q in the output", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+func (s *scene) expand(ts *testscript.TestScript, args []string) {
+	for _, name := range args {
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(os.Expand(ts.ReadFile(name), ts.Getenv)), 0o600))
+	}
+}
+
+// The digest that is printed is the key's SHA-256, and no two keys are alike.
+func TestKeyNew(t *testing.T) {
+	seen := map[string]bool{}
+	for range 100 {
+		var out strings.Builder
+		if code := run([]string{"key", "new", "--id", "app-1", "--tenant", "team-1"}, &out, io.Discard); code != 0 {
+			t.Fatal(code)
+		}
+		m := regexp.MustCompile(`^.*\n  (slk_[a-z2-7]{52})\n(?s:.*)\{id: "app-1", tenant: "team-1", roles: \[developer\], sha256: ([0-9a-f]{64})\}\n$`).FindStringSubmatch(out.String())
+		if m == nil {
+			t.Fatal(out.String())
+		}
+		if sum := sha256.Sum256([]byte(m[1])); hex.EncodeToString(sum[:]) != m[2] || seen[m[1]] {
+			t.Errorf("%s\nseen %v", out.String(), seen[m[1]])
+		}
+		seen[m[1]] = true
+	}
 }
 
 // Every command and subcommand says in one line what it does, and takes no argument it would ignore.

@@ -27,7 +27,9 @@ func serveCommand() *cobra.Command {
 		Short: "Serve until SIGINT or SIGTERM, then let running exchanges finish",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.Logger = func(cfg config.Log) *slog.Logger { return logger(cfg, c.ErrOrStderr()) }
+			log := newBatch(c.ErrOrStderr())
+			defer func() { _ = log.Close() }() // it never fails
+			o.Logger = func(cfg config.Log) *slog.Logger { return logger(cfg, log) }
 			return serve(c.Context(), o, c.OutOrStdout())
 		},
 	}
@@ -87,7 +89,10 @@ func serve(ctx context.Context, o control.Options, stdout io.Writer) error {
 // start builds the first generation and opens the listeners. Nothing listens before everything else is known to be good.
 func start(ctx context.Context, o control.Options) (*gateway, error) {
 	c, err := control.Open(ctx, o)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, errors.New("stopped before anything was started")
+	case err != nil:
 		return nil, fmt.Errorf("the configuration is at fault, nothing was started\n%w", missing(o.Config, err))
 	}
 	g := &gateway{control: c, drain: c.Config().Drain.Timeout}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/policy"
@@ -58,5 +59,22 @@ func (g *generation) probe(ctx context.Context) []Probe {
 func probeOne(ctx context.Context, ep *upstream.Endpoint) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	return ep.Probe(ctx)
+	return plainly(ep.Probe(ctx))
+}
+
+// plainly says of an endpoint that failed what to look at.
+func plainly(err error) error {
+	f := (*upstream.Failure)(nil)
+	switch {
+	case !errors.As(err, &f):
+		return err
+	case f.Status == 401 || f.Status == 403:
+		return fmt.Errorf("refuses the credential (status %d); set the endpoint's credential to one that it accepts", f.Status)
+	case f.Status != 0:
+		return fmt.Errorf("answers with status %d; check that the endpoint's url is the base of its API", f.Status)
+	case f.Cause != nil:
+		return fmt.Errorf("%w; check that the model server runs and that the endpoint's url is right", f.Cause)
+	default:
+		return err
+	}
 }

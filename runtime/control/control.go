@@ -121,6 +121,11 @@ var errEnded = errors.New("control: the gateway is closed")
 func (c *Controller) Reload(ctx context.Context, why string) error {
 	c.building.Lock()
 	defer c.building.Unlock()
+	return c.reload(ctx, why)
+}
+
+// reload is Reload under the lock.
+func (c *Controller) reload(ctx context.Context, why string) error {
 	if c.generation() == nil {
 		return errEnded
 	}

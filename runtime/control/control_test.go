@@ -301,6 +301,31 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What is said of an endpoint that cannot be used tells what to look at, and nothing of what the model server said.
+func TestProbe(t *testing.T) {
+	f := func(step modelserver.Step, want string) {
+		t.Helper()
+		dir := t.TempDir()
+		for name, text := range files(t) {
+			write(t, filepath.Join(dir, name), text)
+		}
+		openai := replace("provider: demo", fmt.Sprintf("provider: openai, url: %q", modelserver.New(t, step).URL()))
+		write(t, filepath.Join(dir, "sluice.yaml"), "listen: 127.0.0.1:0\n"+openai(smallest))
+		var log strings.Builder
+		r, err := control.Check(t.Context(), options(dir, &log), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Probes[0].Err; err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	f(modelserver.Status(401, "SECRET"), "refuses the credential (status 401); set the endpoint's credential")
+	f(modelserver.Status(403, "SECRET"), "refuses the credential (status 403); ")
+	f(modelserver.Status(302, "SECRET"), "answers with status 302; check that the endpoint's url")
+	f(modelserver.Status(500, "SECRET"), "answers with status 500; ")
+}
+
 func ExampleOpen() {
 	dir, err := os.MkdirTemp("", "sluice")
 	if err != nil {

@@ -38,9 +38,18 @@ func (c *Controller) Watch(ctx context.Context) {
 		case <-w.again:
 		}
 		if c.due(&w, deep) {
-			_ = c.Reload(ctx, "files changed") // logged, counted and in Status
+			c.reloadChanged(ctx)
 			events.follow(c.lastSeen())
 		}
+	}
+}
+
+// reloadChanged reloads, unless somebody did while it waited for its turn: one change is one generation.
+func (c *Controller) reloadChanged(ctx context.Context) {
+	c.building.Lock()
+	defer c.building.Unlock()
+	if seen := c.lastSeen(); !look(seen.roots).same(seen) {
+		_ = c.reload(ctx, "files changed") // logged, counted and in Status
 	}
 }
 

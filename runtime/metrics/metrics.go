@@ -37,6 +37,7 @@ type Metrics struct {
 
 	mu     sync.RWMutex
 	rows   map[rowKey]*row
+	tries  map[attemptKey]prometheus.Counter
 	models map[string]bool // those that were ever configured
 	kinds  map[string]bool // those that filters found, up to maxKinds
 }
@@ -64,7 +65,7 @@ type row struct {
 
 // New makes empty Metrics, the process's and the Go runtime's own among them.
 func New() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), rows: map[rowKey]*row{}, models: map[string]bool{}, kinds: map[string]bool{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), rows: map[rowKey]*row{}, tries: map[attemptKey]prometheus.Counter{}, models: map[string]bool{}, kinds: map[string]bool{}}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.define()
 	return m
@@ -179,8 +180,21 @@ func (m *Metrics) Attempt(a exchange.Attempt) {
 	if code == "" {
 		code = "ok"
 	}
-	m.attempts.WithLabelValues(a.Model, a.Endpoint, code).Inc()
+	k := attemptKey{a.Model, a.Endpoint, code}
+	m.mu.RLock()
+	c := m.tries[k]
+	m.mu.RUnlock()
+	if c == nil {
+		c = m.attempts.WithLabelValues(k.model, k.endpoint, k.code)
+		m.mu.Lock()
+		m.tries[k] = c
+		m.mu.Unlock()
+	}
+	c.Inc()
 }
+
+// attemptKey names the series that one attempt adds to.
+type attemptKey struct{ model, endpoint, code string }
 
 // Reload counts a reload and says which generation serves after it.
 func (m *Metrics) Reload(ok bool, generation uint64) {

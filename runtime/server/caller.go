@@ -26,10 +26,15 @@ type caller struct {
 	body *[]byte // from bodies; given back by release
 	read bool    // the body was read to its end
 	gone bool    // see Abort
+
+	bounded time.Time // when the write deadline was last set
 }
 
 func newCaller(s *Server, w http.ResponseWriter, r *http.Request) *caller {
-	return &caller{s: s, w: w, r: r, conn: http.NewResponseController(w), read: r.ContentLength == 0}
+	return &caller{
+		s: s, w: w, r: r, conn: http.NewResponseController(w), read: r.ContentLength == 0,
+		bounded: time.Now(), // net/http has just set it
+	}
 }
 
 // bodies holds buffers for request bodies. Those that grew beyond keepBody are left to the collector; nor is more than
@@ -58,12 +63,11 @@ func (c *caller) Client() exchange.Client {
 	return exchange.Client{IP: addr.Addr().Unmap(), Headers: c.r.Header}
 }
 
-// Body reads the body into a pooled buffer.
+// Body reads the body into a pooled buffer. It must arrive within the server's ReadTimeout.
 func (c *caller) Body(limit int) ([]byte, error) {
 	if c.r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
-	_ = c.conn.SetReadDeadline(time.Now().Add(c.s.opts.BodyTime)) // a connection without deadlines is bounded by its own server
 	c.body = bodies.Get().(*[]byte)
 	b, err := readBody((*c.body)[:0], c.r.Body, int(c.r.ContentLength), limit)
 	*c.body = b
@@ -71,7 +75,8 @@ func (c *caller) Body(limit int) ([]byte, error) {
 		return nil, err
 	}
 	c.read = true
-	_ = c.conn.SetReadDeadline(time.Time{}) // from here on reading tells that the caller goes away
+	// From here on reading tells that the caller goes away. A connection without deadlines is bounded by its own server.
+	_ = c.conn.SetReadDeadline(time.Time{})
 	return b, nil
 }
 
@@ -85,7 +90,11 @@ func (c *caller) answering() {
 	if !c.read {
 		_ = c.conn.SetReadDeadline(time.Now().Add(unread)) // as in Body
 	}
-	_ = c.conn.SetWriteDeadline(time.Now().Add(c.s.opts.WriteTime))
+	// Setting a deadline costs as much as parsing an event: one that is little used up will do.
+	if now := time.Now(); now.Sub(c.bounded) > c.s.opts.WriteTime/8 {
+		c.bounded = now
+		_ = c.conn.SetWriteDeadline(now.Add(c.s.opts.WriteTime))
+	}
 }
 
 // readBody appends at most limit bytes of src to b. want is the announced length, or less than 0.

@@ -23,7 +23,7 @@ type Options struct {
 	Logger       *slog.Logger       // required
 	HeaderBytes  int                // of one request's head: 64 KiB
 	HeaderTime   time.Duration      // for the head to arrive: 10 s
-	BodyTime     time.Duration      // for the body to arrive: 60 s
+	BodyTime     time.Duration      // for head and body to arrive: 60 s
 	WriteTime    time.Duration      // for the caller to take one piece of the answer: 30 s
 	IdleTime     time.Duration      // a connection may wait for its next request: 120 s
 	MaxExchanges int                // at once; more are answered 503: 8192
@@ -63,6 +63,7 @@ func New(o Options) *Server {
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: s.opts.HeaderTime,
+		ReadTimeout:       s.opts.BodyTime, // taken off once the body is there
 		WriteTimeout:      s.opts.WriteTime, // from the head on, put off with every piece; net/http's own words too
 		IdleTimeout:       s.opts.IdleTime,
 		MaxHeaderBytes:    s.opts.HeaderBytes,
