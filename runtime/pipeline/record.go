@@ -115,9 +115,11 @@ func modelName(s string) bool {
 	return len(s) <= 64
 }
 
-// log writes the access line.
+// log writes the access line. The record goes to the handler itself: the Logger would look up this line's place in the
+// source for each.
 func (r *run) log(end time.Time) {
-	if !r.p.Access || !r.p.Logger.Enabled(context.Background(), slog.LevelInfo) {
+	ctx, handler := context.Background(), r.p.Logger.Handler()
+	if !r.p.Access || !handler.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	x := r.x
@@ -125,14 +127,16 @@ func (r *run) log(end time.Time) {
 	if x.Principal != nil {
 		tenant = x.Principal.Tenant
 	}
-	r.p.Logger.LogAttrs(context.Background(), slog.LevelInfo, "exchange",
+	line := slog.NewRecord(end, slog.LevelInfo, "exchange", 0)
+	line.AddAttrs(
 		slog.String("id", x.ID), slog.String("operation", string(x.Operation)), slog.String("tenant", tenant),
 		slog.String("model", x.Model), slog.String("endpoint", x.Endpoint), slog.String("cache", string(x.Cache)),
 		slog.String("outcome", string(x.Outcome.Kind)), slog.String("code", string(x.Outcome.Code)),
 		slog.Int("status", x.Outcome.Status), slog.Duration("took", end.Sub(x.Start)))
+	_ = handler.Handle(ctx, line) // a log that cannot be written has nowhere to say so
 }
 
-// fault logs a breakage with its cause. A verdict is in the access line and the record already.
+// logFault logs a breakage with its cause. A verdict is in the access line and the record already.
 func (p *Pipeline) logFault(x *exchange.Exchange, e *exchange.Error) {
 	if e.Fault.HTTPStatus() < 500 && !errors.Is(e.Cause, errRevoked) {
 		return
