@@ -63,7 +63,7 @@ func New(o Options) *Server {
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: s.opts.HeaderTime,
-		ReadTimeout:       s.opts.BodyTime, // taken off once the body is there
+		ReadTimeout:       s.opts.BodyTime,  // taken off once the body is there
 		WriteTimeout:      s.opts.WriteTime, // from the head on, put off with every piece; net/http's own words too
 		IdleTimeout:       s.opts.IdleTime,
 		MaxHeaderBytes:    s.opts.HeaderBytes,
