@@ -103,19 +103,21 @@ func (c *Cache) Get(k Key) *Entry {
 	return e
 }
 
-// Put stores an entry unless a live one stands under the key already, or it is larger than MaxEntry.
+// Put stores an entry unless a live one stands under the key already, or its data is larger than MaxEntry.
 // It tells whether it was stored. The entry and its frames belong to the cache from then on.
 func (c *Cache) Put(k Key, e *Entry) bool {
 	now := time.Now()
 	if e.Expires.IsZero() {
 		e.Expires = now.Add(c.opts.TTL)
 	}
+	data := 0
 	e.size = entryOverhead
 	for _, f := range e.Frames {
+		data += len(f.Data)
 		e.size += int64(cap(f.Data)) + frameOverhead
 	}
 	s := c.shard(k)
-	if e.size > s.budget {
+	if data > c.opts.MaxEntry || e.size > s.budget {
 		return false
 	}
 	s.mu.Lock()

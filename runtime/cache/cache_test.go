@@ -111,8 +111,11 @@ func TestBytesAreBounded(t *testing.T) {
 	if c.Get(key("0")) != nil {
 		t.Error("the oldest entry outlived the budget")
 	}
-	if c.Put(key("large"), entry(2<<20)) {
-		t.Error("an entry over the budget was stored")
+	if c.Put(key("large"), entry(64<<10+1)) {
+		t.Error("an entry over MaxEntry was stored")
+	}
+	if !c.Put(key("largest"), entry(64<<10)) {
+		t.Error("an entry of MaxEntry was not stored")
 	}
 	c.Purge()
 	if st := c.Stats(); st.Entries != 0 || st.Bytes != 0 {

@@ -44,7 +44,11 @@ func (r *run) answer(ctx context.Context) (source, error) {
 	head, err := reader.Head(ctx)
 	if err != nil {
 		reader.Close()
-		return nil, exchange.AsError(exchange.StageCache, err)
+		e := exchange.AsError(exchange.StageCache, err)
+		if e.Stage == exchange.StageRoute {
+			return r.alone(ctx) // the leader's own decision left it no endpoint; this one's may
+		}
+		return nil, e
 	}
 	if !r.allows(head.Model, head.Endpoint) {
 		reader.Close()
@@ -125,6 +129,12 @@ func (r *run) route() ([]upstream.Target, error) {
 // the answer comes in at the model server's pace however slow this caller is, and goes on for others when it leaves.
 func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *cache.Reader) (source, error) {
 	r.leave = context.AfterFunc(ctx, reader.Close) // the last reader to leave ends the call
+	defer func() {
+		if defect := recover(); defect != nil { // whoever has joined must not wait for an answer that nobody makes
+			f.Finish(exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil), wire.Usage{}, key, nil)
+			panic(defect)
+		}
+	}()
 	targets, err := r.route()
 	if err != nil {
 		f.Finish(err, wire.Usage{}, key, nil)
