@@ -63,6 +63,9 @@ func (e *Engine) load(ctx context.Context, s Spec) (*Filter, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	if n := len(s.Module); n > s.Limits.ModuleBytes {
+		return nil, at(StageSize, fmt.Errorf("the module has %d bytes, over the limit of %d", n, s.Limits.ModuleBytes))
+	}
 	sum := sha256.Sum256(s.Module)
 	f := &Filter{spec: s, digest: hex.EncodeToString(sum[:]), engine: e, grants: map[string]bool{}}
 	for _, name := range s.Grants {
@@ -97,14 +100,14 @@ func (f *Filter) Close(ctx context.Context) error {
 // compile meters, checks and compiles the module.
 func (f *Filter) compile(ctx context.Context, code []byte) (*module, error) {
 	if err := checkHeader(code); err != nil {
-		return nil, err
+		return nil, at(StageABI, err)
 	}
 	out, info, err := meter.Rewrite(code, meter.Options{MaxPages: uint32(f.spec.Limits.MemoryPages)})
 	if err != nil {
-		return nil, fmt.Errorf("the module can't be metered: %w", err)
+		return nil, at(StageRewrite, fmt.Errorf("the module can't be metered: %w", err))
 	}
 	if err := checkABI(&info); err != nil {
-		return nil, err
+		return nil, at(StageABI, err)
 	}
 	config := wazero.NewRuntimeConfig().WithCompilationCache(f.engine.cache).WithCoreFeatures(coreFeatures).
 		WithMemoryLimitPages(uint32(f.spec.Limits.MemoryPages)).WithDebugInfoEnabled(false)
@@ -115,7 +118,7 @@ func (f *Filter) compile(ctx context.Context, code []byte) (*module, error) {
 	}
 	if err != nil {
 		_ = m.close(ctx)
-		return nil, fmt.Errorf("compile: %w", err)
+		return nil, at(StageCompile, err)
 	}
 	return m, nil
 }
@@ -124,7 +127,7 @@ func (f *Filter) compile(ctx context.Context, code []byte) (*module, error) {
 func (f *Filter) start(ctx context.Context) error {
 	in, err := f.mod.instantiate(ctx, f, f.spec.Limits.Load)
 	if err != nil {
-		return err
+		return at(StageCompile, err)
 	}
 	if err := f.ready(ctx, in, f.spec.Limits.Load); err != nil {
 		in.close()
@@ -132,7 +135,7 @@ func (f *Filter) start(ctx context.Context) error {
 	}
 	if err := f.warm(ctx, in); err != nil {
 		in.close()
-		return fmt.Errorf("warm-up: %w", err)
+		return at(StageWarm, err)
 	}
 	if len(f.mod.unrestorable) > 0 {
 		in.close()
@@ -151,20 +154,20 @@ func (f *Filter) ready(ctx context.Context, in *instance, limit time.Duration) e
 	c.clock.start(limit)
 	if init := in.mod.ExportedFunction("_initialize"); init != nil {
 		if err := in.enter(init, inStart); err != nil {
-			return fmt.Errorf("_initialize: %w", err)
+			return at(StageABI, fmt.Errorf("_initialize: %w", err))
 		}
 	}
 	if err := in.enter(in.mod.ExportedFunction(abiExport), inStart); err != nil {
-		return fmt.Errorf("%s: %w", abiExport, err)
+		return at(StageABI, fmt.Errorf("%s: %w", abiExport, err))
 	}
 	if f.hooks == 0 {
 		got, err := f.chooseHooks(hooks(uint32(in.stack[0])))
 		if err != nil {
-			return err
+			return at(StageABI, err)
 		}
 		f.hooks = got
 	}
-	return f.configure(ctx, in, limit)
+	return at(StageConfig, f.configure(ctx, in, limit))
 }
 
 // chooseHooks holds what the module offers against what the configuration wants.
@@ -286,8 +289,6 @@ func (s *Spec) check() error {
 		return fmt.Errorf("it is wanted neither on requests nor on answers")
 	case s.Whole != "" && s.Whole != WholeBuffer && s.Whole != WholeRefuse:
 		return fmt.Errorf("stream is %q: want %s or %s", s.Whole, WholeBuffer, WholeRefuse)
-	case len(s.Module) > s.Limits.ModuleBytes:
-		return fmt.Errorf("the module has %d bytes, over the limit of %d", len(s.Module), s.Limits.ModuleBytes)
 	case s.Limits.MemoryPages > 65536:
 		return fmt.Errorf("a limit of %d memory pages: there are at most 65536", s.Limits.MemoryPages)
 	}
