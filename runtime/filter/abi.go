@@ -11,9 +11,10 @@ import (
 
 // The native ABI, version 1 (filters/abi).
 const (
-	abiExport  = "sluice_abi_v1"
-	hostModule = "sluice"
-	wasiModule = "wasi_snapshot_preview1"
+	abiExport   = "sluice_abi_v1"
+	classExport = "byte_classes"
+	hostModule  = "sluice"
+	wasiModule  = "wasi_snapshot_preview1"
 
 	windowSize = 64 << 10 // new bytes presented at once
 	leftSize   = 64       // bytes of left context in front of them, at most
@@ -39,6 +40,7 @@ var exportTable = map[string]string{
 	"on_request":  "ii:i",
 	"on_response": "ii:i",
 	"_initialize": ":",
+	classExport:   ":i",
 }
 
 // sig writes a signature short: i for i32, I for i64, a colon before the results.

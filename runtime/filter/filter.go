@@ -108,6 +108,7 @@ type Filter struct {
 	mod    *module
 	pool   *pool
 	kinds  kinds
+	inert  *classes // nil: the module has no byte classes
 	grants map[string]bool
 	stats  counters
 }
@@ -144,6 +145,7 @@ type Stats struct {
 	Rejections int64         // verdicts
 	Instances  int64         // alive now
 	Discarded  int64         // instances thrown away: trapped, grown, or not restorable
+	Skipped    int64         // bytes of streams that passed without a call, as all of their byte classes are inert
 }
 
 // Stats reads the filter's counters.
@@ -151,12 +153,12 @@ func (f *Filter) Stats() Stats {
 	return Stats{
 		Calls: f.stats.calls.Load(), Time: time.Duration(f.stats.nanos.Load()),
 		Failures: f.stats.failures.Load(), FailedOpen: f.stats.open.Load(), Rejections: f.stats.rejections.Load(),
-		Instances: f.stats.instances.Load(), Discarded: f.stats.discarded.Load(),
+		Instances: f.stats.instances.Load(), Discarded: f.stats.discarded.Load(), Skipped: f.stats.skipped.Load(),
 	}
 }
 
 type counters struct {
-	calls, nanos, failures, open, rejections, instances, discarded atomic.Int64
+	calls, nanos, failures, open, rejections, instances, discarded, skipped atomic.Int64
 }
 
 // hooks is the bit set that sluice_abi_v1 returns.

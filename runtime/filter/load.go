@@ -133,6 +133,10 @@ func (f *Filter) start(ctx context.Context) error {
 		in.close()
 		return err
 	}
+	if err := f.readClasses(ctx, in, f.spec.Limits.Load); err != nil {
+		in.close()
+		return err
+	}
 	if err := f.warm(ctx, in); err != nil {
 		in.close()
 		return at(StageWarm, err)

@@ -116,6 +116,12 @@ func (f *feed) held() int { return len(f.buf) - f.left + len(f.hold) }
 // filter is down, or goes down here, text passes as it is.
 func (f *feed) push(ctx context.Context, dst, text []byte, end bool) ([]byte, error) {
 	f.any = f.any || len(text) > 0
+	if !end && !f.r.down && f.inert(text) {
+		return f.skip(dst, text), nil
+	}
+	if f.left > leftSize {
+		f.settle(f.left)
+	}
 	f.buf = append(f.buf, text...)
 	if f.r.down {
 		return f.open(dst), nil

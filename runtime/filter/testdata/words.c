@@ -18,6 +18,13 @@ static int word(byte c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '@' || c == '.' || c == '-' || c == '!';
 }
 
+/* Everything but what words are made of, and the signs above: a word is held back until its end is seen. */
+static byte classes[256];
+EXPORT(byte_classes) const byte *byte_classes(void) {
+  for (u32 i = 0; i < 256; i++) classes[i] = word((byte)i) || i == '<' || i == '~' || i == '%';
+  return classes;
+}
+
 static int same(const byte *p, const char *s, u32 n) {
   for (u32 i = 0; i < n; i++)
     if (p[i] != (byte)s[i]) return 0;
