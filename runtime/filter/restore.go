@@ -17,16 +17,23 @@ func (p *Pass) RestoreAnswer(a *wire.Answer, tools []string) {
 		return
 	}
 	var buf []byte
+	continued := map[int]bool{}
 	for i := range a.Pieces {
-		pc := &a.Pieces[i]
-		way := p.restorer(pc, tools)
+		if continued[i] {
+			continue
+		}
+		way := p.restorer(&a.Pieces[i], tools)
 		if way == nil {
 			continue
 		}
-		text := pc.Node.Bytes()
-		buf = way.Push(buf[:0], text, true)
-		if string(buf) != string(text) {
-			a.SetText(i, buf)
+		for at, last := i, false; !last; at = a.Pieces[at].Next { // adjacent parts of a content are read as one text
+			if last = a.Pieces[at].Next == 0; !last {
+				continued[a.Pieces[at].Next] = true
+			}
+			text := a.Pieces[at].Node.Bytes()
+			if buf = way.Push(buf[:0], text, last); string(buf) != string(text) {
+				a.SetText(at, buf)
+			}
 		}
 	}
 }

@@ -44,7 +44,9 @@ type passage interface {
 
 // lane is one text that a stream builds up.
 type lane struct {
-	name wire.Lane
+	name wire.Lane   // where its text stands now
+	run  string      // the field, or the content that its texts are parts of
+	part int         // the last part of a content that it was told the number of; 0: none
 	tool string      // the tool it is for, where it is arguments
 	seen bool        // it has had text
 	way  passage     // nil: text passes as it is
@@ -153,7 +155,7 @@ func (s *Stream) piece(ctx context.Context, ev *wire.Event, i int) (emptied bool
 		}
 		return false, nil
 	}
-	end := slices.Contains(ev.Finished, pc.Lane.Choice) && !slices.ContainsFunc(ev.Pieces[i+1:], func(o wire.Piece) bool { return o.Lane == pc.Lane })
+	end := slices.Contains(ev.Finished, pc.Lane.Choice) && !slices.ContainsFunc(ev.Pieces[i+1:], func(o wire.Piece) bool { return same(&o, pc) })
 	if len(text) == 0 && !end {
 		return false, nil
 	}
@@ -240,8 +242,11 @@ func (s *Stream) push(ctx context.Context, l *lane, dst, text []byte, end bool) 
 // lane finds a piece's lane, or begins it.
 func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
 	for _, l := range s.lanes {
-		if l.name != pc.Lane {
+		if !l.takes(pc) {
 			continue
+		}
+		if err := l.goOn(pc); err != nil {
+			return nil, err
 		}
 		if l.way == nil && !l.seen && l.tool != pc.Tool {
 			return l, s.enter(ev, pc, l)
@@ -252,9 +257,40 @@ func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
 		return nil, exchange.Fail(exchange.StageAnswer, wire.FilterFailed, "the answer was stopped: it has too many texts side by side",
 			fmt.Errorf("a stream has more than %d lanes", s.limit.Lanes))
 	}
-	l := &lane{name: pc.Lane}
+	l := &lane{name: pc.Lane, run: textOf(pc), part: pc.Part}
 	s.lanes = append(s.lanes, l)
 	return l, s.enter(ev, pc, l)
+}
+
+// textOf names what a piece is a part of: its content, or else its field.
+func textOf(pc *wire.Piece) string {
+	if pc.Run > 0 {
+		return pc.Lane.Field[:pc.Run]
+	}
+	return pc.Lane.Field
+}
+
+// same tells whether two pieces are of one text.
+func same(a, b *wire.Piece) bool {
+	return !a.Whole && !b.Whole && a.Lane.Choice == b.Lane.Choice && a.Lane.Arguments == b.Lane.Arguments && textOf(a) == textOf(b)
+}
+
+// takes tells whether a piece goes on with the lane's text.
+func (l *lane) takes(pc *wire.Piece) bool {
+	return l.name.Choice == pc.Lane.Choice && l.name.Arguments == pc.Lane.Arguments && l.run == textOf(pc)
+}
+
+// goOn takes the lane to the piece's place: what is held back of one part leaves in the next. Text for a part that others
+// have followed can't be taken, since it would be read where it was not when its neighbours left.
+func (l *lane) goOn(pc *wire.Piece) error {
+	if pc.Part > 0 {
+		if pc.Part < l.part {
+			return exchange.Fail(exchange.StageAnswer, wire.UpstreamError, "the model server went back to an earlier part of a content", nil)
+		}
+		l.part = pc.Part
+	}
+	l.name.Field = pc.Lane.Field
+	return nil
 }
 
 // enter gives a lane its way, once it is known which tool it is for.

@@ -369,3 +369,70 @@ func TestRestoreTools(t *testing.T) {
 	f([]string{"other"}, `{"to":"[EMAIL_1]"}`)
 	f([]string{"send"}, `{"to":"ana@x.org"}`)
 }
+
+// The parts of a content are one text on streams, too: for filters, and for restore, where a URL may begin in one part
+// and a token stand in the next.
+func TestStreamParts(t *testing.T) {
+	w := load(t, words(t))
+	_, p, err := pass(t, "ana@x.org", w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(st *Stream, want string, contents ...string) {
+		t.Helper()
+		got := ""
+		var err error
+		for _, c := range append(contents, "") {
+			data := `{"choices":[{"index":0,"delta":{"content":` + c + `}}]}`
+			if c == "" {
+				data = "[DONE]"
+			}
+			var evs []*wire.Event
+			if evs, err = st.Event(context.Background(), event(t, data)); err != nil {
+				got = code(err)
+				break
+			}
+			for _, ev := range evs {
+				for i := range ev.Pieces {
+					got += string(ev.Pieces[i].Node.Bytes())
+				}
+			}
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", contents, got, want)
+		}
+	}
+	part := func(i int, text string) string {
+		if i < 0 {
+			return `[{"type":"text","text":"` + text + `"}]`
+		}
+		return fmt.Sprintf(`[{"index":%d,"type":"text","text":%q}]`, i, text)
+	}
+	f(p.Stream(), "to *** now", part(0, "to bob@"), part(1, "x.org now"))
+	f(p.Stream(), "to *** now", part(-1, "to bob@"), part(-1, "x.org now"))
+	f(p.Stream(), "to *** now", `[{"type":"text","text":"to "},{"type":"text","text":"bob@"}]`, part(-1, "x.org now"))
+	f(p.Stream(), "to *** now", `"to bob@"`, part(0, "x.org now"))
+	f(p.Stream(), "to *** now", part(2, "to bob@"), `"x.org now"`)
+	f(p.Stream(), "upstream_error", part(1, "bob@"), part(0, "x.org"))
+	r := p.RestoreStream
+	f(r(nil), "upstream_error", part(1, "https://x.org/"), part(0, "[EMAIL_1]"))
+	f(r(nil), "https://x.org/[EMAIL_1] ana@x.org", part(0, "https://x.org/"), part(1, "[EMAIL_1] [EMA"), part(2, "IL_1]"))
+	f(r(nil), "https://x.org/[EMAIL_1]", `"https://"`, part(-1, "x.org"), part(-1, "/[EMAIL_1]"))
+}
+
+// In a whole answer as on a stream.
+func TestRestoreParts(t *testing.T) {
+	w := load(t, words(t))
+	_, p, err := pass(t, "ana@x.org", w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := openai.Chat.Answer([]byte(`{"choices":[{"index":0,"message":{"content":[{"type":"text","text":"https://x.org/"},{"type":"text","text":"[EMAIL_1] [EMA"},{"type":"text","text":"IL_1] [EMAIL_1"}]}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.RestoreAnswer(a, nil)
+	if got := string(a.Pieces[0].Node.Bytes()) + string(a.Pieces[1].Node.Bytes()) + string(a.Pieces[2].Node.Bytes()); got != "https://x.org/[EMAIL_1] ana@x.org [EMAIL_1" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -150,6 +150,11 @@ type Piece struct {
 	Node strictjson.Value
 	// Whole says that the text is complete in itself: in a stream, neither continued nor continuing another event's.
 	Whole bool
+	// Run is, in an event, of a text that is a part of one content: how many bytes of Lane.Field name that content. The
+	// parts of a content are read as one text, in the order of their coming, and with what came for it as a plain string.
+	Run int
+	// Part is the part's own number from 1, where it says it; 0 where it does not.
+	Part int
 	// Next is the place, among the pieces of a whole answer, of the text that continues this one: that of the adjacent part
 	// of one content. 0 is none.
 	Next int

@@ -38,12 +38,13 @@ const near = 64
 // link finds, for the text of a part of a content, that of the part behind it: a value may be split over both.
 func link(pieces []wire.Piece) {
 	for i := range pieces {
-		next, ok := nextPart(pieces[i].Lane.Field)
+		run, n, ok := partOf(pieces[i].Lane.Field)
 		if !ok {
 			continue
 		}
 		for j := i + 1; j < min(len(pieces), i+near); j++ {
-			if pieces[j].Lane.Field == next && pieces[j].Lane.Choice == pieces[i].Lane.Choice {
+			next, m, ok := partOf(pieces[j].Lane.Field)
+			if ok && m == n+1 && next == run && pieces[j].Lane.Choice == pieces[i].Lane.Choice {
 				pieces[i].Next = j
 				break
 			}
@@ -51,15 +52,16 @@ func link(pieces []wire.Piece) {
 	}
 }
 
-// nextPart is content.1.text for content.0.text: where the text of the next part of the same content is.
-func nextPart(path string) (string, bool) {
-	rest, ok := strings.CutSuffix(path, ".text")
+// partOf takes the path of a part's text apart: content.1.text, or content.1 where the part is a string, is part 1 of
+// content.
+func partOf(path string) (content string, part int, ok bool) {
+	rest, object := strings.CutSuffix(path, ".text")
 	dot := strings.LastIndexByte(rest, '.')
-	if !ok || dot < 0 {
-		return "", false
+	if dot < 0 || !object && rest[:dot] != "content" {
+		return "", 0, false
 	}
-	n, err := strconv.Atoi(rest[dot+1:])
-	return rest[:dot+1] + strconv.Itoa(n+1) + ".text", err == nil
+	part, err := strconv.Atoi(rest[dot+1:])
+	return rest[:dot], part, err == nil
 }
 
 // answer is an Answer with room for the pieces that most have.

@@ -65,7 +65,7 @@ func TestAnswerPieces(t *testing.T) {
 		"prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}]}`, "0 content  x")
 	// Fields that nobody knows are text, on every level.
 	f(Chat, `{"citations":["https://a"],"choices":[{"index":0,"note":"n","message":{"role":"assistant","content":"x","annotations":[{"type":"url_citation","url_citation":{"title":"t"}}]}}]}`,
-		"-1 citations.0 w https://a", "0 note w n", "0 content  x", "0 annotations.0.type  url_citation", "0 annotations.0.url_citation.title  t")
+		"-1 citations.0 w https://a", "0 note w n", "0 content  x", "0 annotations.0.url_citation.title w t")
 	f(Completions, `{"id":"cmpl-1","object":"text_completion","created":1,"model":"m","choices":[{"text":"abc","index":0,"logprobs":null,"finish_reason":"length","stop_reason":"###"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}`,
 		"0 text  abc", "0 stop_reason w ###")
 	a = f(Embeddings, `{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AACAPw=="}],"model":"e","usage":{"prompt_tokens":8,"total_tokens":8}}`)
@@ -169,6 +169,11 @@ func TestEvent(t *testing.T) {
 	f(`{"choices":[{"index":0,"delta":{"function_call":{"arguments":"{}"}}}]}`, event{pieces: []string{"0 function_call.arguments a= {}"}, marks: "bare"})
 	f(`{"choices":[{"index":0,"delta":{"reasoning_content":"hm","refusal":"no"}}]}`,
 		event{pieces: []string{"0 reasoning_content  hm", "0 refusal  no"}, marks: "bare"})
+	// Parts: their type is no text; annotations come whole.
+	f(`{"choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"a"}]}}]}`,
+		event{pieces: []string{"0 content.0.thinking.0.text  hm", "0 content.1.text  a"}})
+	f(`{"choices":[{"index":0,"delta":{"annotations":[{"type":"url_citation","url_citation":{"title":"t","start_index":1}}]}}]}`,
+		event{pieces: []string{"0 annotations.0.url_citation.title w t"}})
 	// Failures.
 	f(`{"error":{"message":"boom","type":"server_error"}}`, event{marks: "error"})
 	f(`{"object":"error","message":"boom","code":500}`, event{marks: "error"})
@@ -220,5 +225,29 @@ func TestCarry(t *testing.T) {
 	f(Completions, `{"id":"c","choices":[]}`, "text", `{"id":"c","object":"text_completion","choices":[{"index":2,"text":"a\"b","finish_reason":null}]}`)
 	if _, err := Chat.Carry(nil, wire.Lane{Choice: -1, Field: "x"}, nil); err == nil {
 		t.Error("text outside the choices was carried")
+	}
+}
+
+// The parts of a content are one text, in whole answers and in events.
+func TestParts(t *testing.T) {
+	const parts = `[{"type":"text","text":"a"},{"index":4,"type":"text","text":"b"},{"type":"image_url"},"c",{"thinking":[{"text":"d"}]}]`
+	ev, err := Chat.Event([]byte(`{"choices":[{"index":0,"delta":{"content":` + parts + `,"x":[{"note":"e"}]}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range ev.Pieces {
+		got = append(got, fmt.Sprint(p.Lane.Field, " ", p.Lane.Field[:p.Run], " ", p.Part))
+	}
+	want := []string{"content.0.text content 0", "content.4.text content 5", "content.3 content 0", "content.4.thinking.0.text content.4.thinking 0", "x.0.note  0"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	a, err := Chat.Answer([]byte(`{"choices":[{"index":0,"message":{"content":["a",{"type":"text","text":"b"},{"type":"image_url"},"c"]}},{"index":1,"message":{"content":["d"]}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next := []int{a.Pieces[0].Next, a.Pieces[1].Next, a.Pieces[2].Next}; !slices.Equal(next, []int{1, 0, 0}) {
+		t.Errorf("the texts that follow: %v", next)
 	}
 }

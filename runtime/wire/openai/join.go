@@ -18,7 +18,7 @@ type tree struct {
 }
 
 // Join makes the whole answer of a complete stream's events; see wire.Format. Texts that grow are put end to end, names
-// and ids keep their first value, arrays are joined by their elements' index or else end to end; of all else the last
+// and ids too unless they are repeated, arrays are joined by their elements' index or else end to end; of all else the last
 // value stays.
 func (f *format) Join(events []*wire.Event) (*wire.Answer, error) {
 	if err := f.streams(); err != nil {
@@ -70,6 +70,7 @@ func (t *tree) joinText(v strictjson.Value, r *rule, growing bool) {
 	fresh := t.kind != strictjson.String
 	t.become(strictjson.String)
 	switch {
+	case r.class == ident && string(t.text) == string(v.Bytes()): // some model servers repeat names and ids in each event
 	case growing && r.class != skip:
 		t.text = append(t.text, v.Bytes()...)
 	case fresh || len(t.text) == 0 || r.class != skip:

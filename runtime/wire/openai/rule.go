@@ -42,6 +42,7 @@ const (
 	predicted        // prompt text of the model
 	definition       // a tool or schema
 	grows            // of answers: strings in it grow from event to event
+	settled          // of answers: strings in it come whole, also where all around it grows
 )
 
 // row is one line of a table: a place, and what is there. A path names members joined by dots; [] after a name stands

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ type said struct {
 
 	choice int    // the one being read; -1 outside the choices
 	path   []byte // from the choice, or from what it says, to here
+	number int    // the innermost element's own, from 1; 0 where it has none
 	tool   string // the called tool's name
 }
 
@@ -73,7 +75,7 @@ func (s *said) member(owner strictjson.Value, key string, v strictjson.Value, r 
 	if !(m.scope == grows && v.Kind() == strictjson.Object) && !m.wraps() {
 		s.path = appendName(s.path, key)
 	}
-	s.value(v, m, growing || m.scope == grows)
+	s.value(v, m, m.scope == grows || growing && m.scope != settled)
 	s.path = s.path[:mark]
 }
 
@@ -101,6 +103,14 @@ func position(v strictjson.Value, i int) int {
 		return int(n)
 	}
 	return i
+}
+
+// numbered is position, and the element's own number from 1, 0 where it has none.
+func numbered(v strictjson.Value, i int) (at, own int) {
+	if at = position(v, i); v.Get("index").Kind() == strictjson.Number {
+		own = at + 1
+	}
+	return at, own
 }
 
 // finishReason is the reason as a string, without a copy where the API knows it.
@@ -137,13 +147,14 @@ func (s *said) value(v strictjson.Value, r *rule, growing bool) {
 
 func (s *said) array(v strictjson.Value, r *rule, growing bool) {
 	v.Elements(func(i int, e strictjson.Value) bool {
-		if s.partial && e.Kind() == strictjson.Object {
-			i = position(e, i)
+		outer := s.number
+		if s.number = 0; s.partial && e.Kind() == strictjson.Object {
+			i, s.number = numbered(e, i)
 		}
 		mark := len(s.path)
 		s.path = appendIndex(s.path, i)
 		s.value(e, r.items, growing)
-		s.path = s.path[:mark]
+		s.path, s.number = s.path[:mark], outer
 		return true
 	})
 }
@@ -159,6 +170,11 @@ func (s *said) piece(v strictjson.Value, r *rule, growing bool) {
 	p.Lane = wire.Lane{Choice: s.choice, Field: field(s.path)}
 	if r.class == arguments {
 		p.Lane.Arguments, p.Tool = true, s.tool
+	}
+	if s.partial && growing && bytes.IndexByte(s.path, '.') > 0 {
+		if run, _, ok := partOf(p.Lane.Field); ok {
+			p.Run, p.Part = len(run), s.number
+		}
 	}
 	s.pieces = append(s.pieces, p)
 }

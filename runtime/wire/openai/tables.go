@@ -204,7 +204,13 @@ var rootRows = []row{
 var saidRows = []row{
 	{path: "role", class: skip},
 	{path: "content"},
+	{path: "content[].index", class: own}, // parts, as Mistral streams them
+	{path: "content[].type", class: ident},
+	{path: "content[].thinking[].index", class: own},
+	{path: "content[].thinking[].type", class: ident},
 	{path: "refusal"},
+	{path: "annotations", scope: settled},
+	{path: "annotations[].type", class: ident},
 	{path: "reasoning_content"},
 	{path: "reasoning"},
 	{path: "tool_calls[].index", class: own},
