@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// vector is one of redact/vectors.json: a text, and the same text with its findings as <kind:text>.
+// vector is one of redact/redact.vectors.json: a text, and the same text with its findings as <kind:text>.
 type vector struct {
 	Name      string          `json:"name"`
 	Config    json.RawMessage `json:"config"`
@@ -21,7 +21,7 @@ type vector struct {
 
 func vectors(t *testing.T) []vector {
 	t.Helper()
-	b, err := os.ReadFile("redact/vectors.json")
+	b, err := os.ReadFile("redact/redact.vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}
