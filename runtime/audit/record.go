@@ -91,6 +91,7 @@ func (r *Record) appendFilters(w *line) {
 		}
 		w.b = append(w.b, '{')
 		w.text("name", f.Name)
+		w.text("version", f.Version)
 		w.text("digest", f.Digest)
 		w.b = append(w.b, '}')
 	}

@@ -17,7 +17,7 @@ var whole = Record{
 	ID: "8b7c", Kind: "exchange", Start: time.Unix(1_800_000_000, 5e6), End: time.Unix(1_800_000_001, 0),
 	Principal: &exchange.Principal{ID: "key:app", Tenant: "search", Method: "key"}, ClientIP: netip.MustParseAddr("192.0.2.7"),
 	Operation: wire.ChatCompletions, Stream: true, ModelAsked: "auto", Model: "model-a", Endpoint: "one", DecisionID: "d-1",
-	Policy: "abc123", Reasons: []string{"a", "b"}, Filters: []exchange.FilterRun{{Name: "redact", Digest: "00ff"}, {Name: "prompt"}},
+	Policy: "abc123", Reasons: []string{"a", "b"}, Filters: []exchange.FilterRun{{Name: "redact", Version: "1.2.0", Digest: "00ff"}, {Name: "prompt"}},
 	Generation: 3, Redacted: map[string]int{"email": 2, "card": 1}, RedactedIn: map[string]int{"iban": 1},
 	Attempts: []exchange.Attempt{
 		{Model: "model-a", Endpoint: "zero", Code: wire.UpstreamUnreachable, Duration: 1500 * time.Microsecond},
@@ -31,7 +31,7 @@ func TestRecord(t *testing.T) {
 	const want = `{"kind":"exchange","id":"8b7c","start":"2027-01-15T08:00:00.005Z","end":"2027-01-15T08:00:01Z",` +
 		`"principal":"key:app","tenant":"search","auth":"key","client_ip":"192.0.2.7","operation":"chat_completions","stream":true,` +
 		`"model_asked":"auto","model":"model-a","endpoint":"one","decision_id":"d-1","policy":"abc123","reasons":["a","b"],` +
-		`"filters":[{"name":"redact","digest":"00ff"},{"name":"prompt"}],"generation":3,` +
+		`"filters":[{"name":"redact","version":"1.2.0","digest":"00ff"},{"name":"prompt"}],"generation":3,` +
 		`"redacted_request":{"card":1,"email":2},"redacted_answer":{"iban":1},` +
 		`"attempts":[{"model":"model-a","endpoint":"zero","code":"upstream_unreachable","us":1500},` +
 		`{"model":"model-a","endpoint":"one","status":200,"us":1000000}],` +

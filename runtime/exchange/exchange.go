@@ -127,8 +127,9 @@ type Attempt struct {
 
 // FilterRun names a filter that ran for the exchange.
 type FilterRun struct {
-	Name   string
-	Digest string // SHA-256 of the module's bytes, hex
+	Name    string
+	Version string // "" where it has none
+	Digest  string // SHA-256 of the module's bytes, hex
 }
 
 // Labels are facts for the policy: filter name, then key, then bool, int64 or string.

@@ -20,19 +20,38 @@ const MaxGuestTime = 250 * time.Millisecond
 
 // Chain is filters in the order they run. It is immutable and safe for concurrent use.
 type Chain struct {
-	filters []*Filter
-	key     string               // CacheKey of a pass of all filters, where they are granted no facts
-	ran     []exchange.FilterRun // what a pass of all filters records
+	filters  []*Filter
+	canaries []*Canary            // beside filters; nil entries where there is one version
+	key      string               // CacheKey of a pass of all filters, where they are granted no facts
+	ran      []exchange.FilterRun // what a pass of all filters records
+}
+
+// Link is one place in a chain.
+type Link struct {
+	Filter *Filter
+	Canary *Canary // a new version of the same name for some principals; nil: none
 }
 
 // NewChain makes a chain. Names must differ.
 func NewChain(filters ...*Filter) *Chain {
-	c := &Chain{filters: slices.Clone(filters)}
-	all := Pass{c: c, runs: make([]run, len(filters))}
-	granted := false
+	links := make([]Link, len(filters))
 	for i, f := range filters {
+		links[i].Filter = f
+	}
+	return NewChainOf(links...)
+}
+
+// NewChainOf makes a chain some of whose filters have two versions. Names must differ, but for a canary's, which is that
+// of the filter beside it.
+func NewChainOf(links ...Link) *Chain {
+	c := &Chain{canaries: make([]*Canary, len(links))}
+	all := Pass{c: c, runs: make([]run, len(links))}
+	granted := false
+	for i, l := range links {
+		f := l.Filter
+		c.filters, c.canaries[i] = append(c.filters, f), l.Canary
 		all.runs[i].f = f
-		c.ran = append(c.ran, exchange.FilterRun{Name: f.Name(), Digest: f.Digest()})
+		c.ran = append(c.ran, f.ran())
 		granted = granted || len(f.spec.Grants) > 0
 	}
 	if !granted {
@@ -64,6 +83,7 @@ type Pass struct {
 	id      uint64
 	runs    []run
 	few     [2]run // room for the runs of a usual chain
+	varied  bool   // a canary is among the runs
 	table   *token.Table
 	spent   [2]time.Duration
 	counts  [2]map[string]int
@@ -82,10 +102,15 @@ func (c *Chain) Begin(x *exchange.Exchange, only []string) (*Pass, error) {
 	if p.runs = p.few[:0]; len(c.filters) > len(p.few) {
 		p.runs = make([]run, 0, len(c.filters))
 	}
-	for _, f := range c.filters {
-		if only == nil || slices.Contains(only, f.Name()) {
-			p.runs = append(p.runs, run{f: f, p: p})
+	for i, f := range c.filters {
+		if only != nil && !slices.Contains(only, f.Name()) {
+			continue
 		}
+		r := run{f: f, p: p}
+		if k := c.canaries[i]; k != nil && k.takes(x.Principal) {
+			r.f, r.canary, p.varied = k.f, k, true
+		}
+		p.runs = append(p.runs, r)
 	}
 	return p, nil
 }
@@ -170,9 +195,9 @@ func (p *Pass) digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// whole tells whether all filters of the chain are in the pass and none is down.
+// whole tells whether all filters of the chain are in the pass, no canary in the place of one, and none is down.
 func (p *Pass) whole() bool {
-	return len(p.runs) == len(p.c.filters) && !slices.ContainsFunc(p.runs, func(r run) bool { return r.down })
+	return !p.varied && len(p.runs) == len(p.c.filters) && !slices.ContainsFunc(p.runs, func(r run) bool { return r.down })
 }
 
 // Close gives back what the pass holds and wipes its text from the instances it used. It may be called more than once.

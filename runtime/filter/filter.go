@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -69,6 +70,7 @@ const (
 // Spec describes one filter to load.
 type Spec struct {
 	Name            string // [a-z0-9] then [a-z0-9_-], at most 64 bytes
+	Version         string // for records and metrics; "" where it has none
 	Module          []byte // the module's bytes; not kept
 	Request, Answer bool   // the directions it is wanted on
 	Config          []byte // handed to on_config as it is; JSON by convention; nil skips on_config
@@ -115,6 +117,14 @@ type Filter struct {
 
 // Name is the filter's name.
 func (f *Filter) Name() string { return f.spec.Name }
+
+// Version is the filter's version, "" if it has none.
+func (f *Filter) Version() string { return f.spec.Version }
+
+// ran is what an exchange records of the filter.
+func (f *Filter) ran() exchange.FilterRun {
+	return exchange.FilterRun{Name: f.Name(), Version: f.Version(), Digest: f.Digest()}
+}
 
 // Digest is the SHA-256 of the module's bytes as they were given, in hex.
 func (f *Filter) Digest() string { return f.digest }

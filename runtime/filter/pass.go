@@ -318,7 +318,7 @@ func (p *Pass) record() {
 func (p *Pass) recordRuns() {
 	for i := range p.runs {
 		if f := p.runs[i].f; !p.runs[i].down {
-			p.x.Filters = append(p.x.Filters, exchange.FilterRun{Name: f.Name(), Digest: f.Digest()})
+			p.x.Filters = append(p.x.Filters, f.ran())
 		}
 	}
 }

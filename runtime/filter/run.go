@@ -17,8 +17,10 @@ import (
 type run struct {
 	f      *Filter
 	p      *Pass
-	used   bool // it had an instance: there may be text to wipe
-	down   bool // it failed and is declared open: the rest of the exchange goes on without it
+	canary *Canary // f is this new version; nil: f is the usual one
+	used   bool    // it had an instance: there may be text to wipe
+	broke  bool    // a call failed
+	down   bool    // it failed and is declared open: the rest of the exchange goes on without it
 	bytes  [2]int
 	spent  [2]time.Duration
 	output [2]int
@@ -44,6 +46,9 @@ func (r *run) hold(ctx context.Context) (holding, error) {
 	if err != nil {
 		r.f.engine.tenants.leave(g)
 		return holding{}, err
+	}
+	if !r.used && r.canary != nil {
+		r.canary.called()
 	}
 	r.used = true
 	return holding{r, in, g}, nil
@@ -179,6 +184,10 @@ func (r *run) failure(ctx context.Context, d Direction, err error) error {
 		return exchange.Fail(stages[d], wire.ClientClosed, "the caller went away", err)
 	}
 	r.f.stats.failures.Add(1)
+	if !r.broke && r.canary != nil && ctx.Err() == nil {
+		r.canary.failed()
+	}
+	r.broke = true
 	if r.f.spec.FailOpen && ctx.Err() == nil {
 		if !r.down {
 			r.down = true
