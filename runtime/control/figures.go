@@ -34,9 +34,15 @@ func (c *Controller) figures() {
 
 func (c *Controller) filterFigures() {
 	add := func(name, help string, figure func(filter.Stats) float64) {
-		c.metrics.Counters(name, help, "filter", func(add func(string, float64)) {
+		c.metrics.Counters(name, help, []string{"filter", "version"}, func(add func(float64, ...string)) {
+			seen := map[[2]string]bool{}
 			for _, f := range c.Filters() {
-				add(f.Name, figure(f.Stats))
+				series := [2]string{f.Name, f.label()}
+				if seen[series] { // other bytes that call themselves the same version
+					series[1] += "+" + f.Digest[:12]
+				}
+				seen[series] = true
+				add(figure(f.Stats), series[:]...)
 			}
 		})
 	}

@@ -108,7 +108,7 @@ func (b *builder) filter(ctx context.Context, path string, cfg *config.Filter) *
 	b.gen.closer = append(b.gen.closer, give)
 	b.gen.filters = append(b.gen.filters, f)
 	b.gen.status.Filters = append(b.gen.status.Filters, FilterStatus{
-		Name: f.Name(), Module: cfg.Module, Digest: f.Digest(), Hooks: f.Hooks(), Required: f.Required(),
+		Name: f.Name(), Version: f.Version(), Module: cfg.Module, Digest: f.Digest(), Hooks: f.Hooks(), Required: f.Required(),
 	})
 	return f
 }

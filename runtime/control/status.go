@@ -31,10 +31,19 @@ type EndpointStatus struct {
 // FilterStatus is one filter of the chain.
 type FilterStatus struct {
 	Name     string   `json:"name"`
+	Version  string   `json:"version,omitempty"`
 	Module   string   `json:"module"`
 	Digest   string   `json:"digest"` // SHA-256 of the module, hex
 	Hooks    []string `json:"hooks"`
 	Required bool     `json:"required"`
+}
+
+// label tells the versions of a filter apart in metrics: the version, or the start of the digest where it has none.
+func (s FilterStatus) label() string {
+	if s.Version == "" {
+		return s.Digest[:12]
+	}
+	return s.Version
 }
 
 // Status is the current generation's, with the fault of the last reload if it was refused.

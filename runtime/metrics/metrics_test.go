@@ -166,7 +166,7 @@ func TestEvents(t *testing.T) {
 	m.Attempt(exchange.Attempt{Model: "model-a", Endpoint: "one", Code: wire.UpstreamTimeout})
 	m.Gauge("sluice_g", "A gauge.", func() float64 { return 7 })
 	m.Counter("sluice_c_total", "A counter.", func() float64 { return 8 })
-	m.Counters("sluice_v_total", "Counters.", "filter", func(add func(string, float64)) { add("a", 1); add("b", 2) })
+	m.Counters("sluice_v_total", "Counters.", []string{"filter"}, func(add func(float64, ...string)) { add(1, "a"); add(2, "b") })
 	families := read(t, m)
 	f := func(name string, kind dto.MetricType, want ...string) {
 		t.Helper()

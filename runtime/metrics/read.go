@@ -18,16 +18,16 @@ func (m *Metrics) Counter(name, help string, read func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
 }
 
-// Counters adds figures that only grow, one for each value of a label, read when the metrics are: read calls add once
-// for each.
-func (m *Metrics) Counters(name, help, label string, read func(add func(value string, figure float64))) {
-	m.registry.MustRegister(counters{prometheus.NewDesc(name, help, []string{label}, nil), read})
+// Counters adds figures that only grow, one for each set of values of the labels, read when the metrics are: read calls
+// add once for each, with the values in the labels' order.
+func (m *Metrics) Counters(name, help string, labels []string, read func(add func(figure float64, values ...string))) {
+	m.registry.MustRegister(counters{prometheus.NewDesc(name, help, labels, nil), read})
 }
 
 // counters is a prometheus.Collector over figures that are kept elsewhere.
 type counters struct {
 	desc *prometheus.Desc
-	read func(add func(value string, figure float64))
+	read func(add func(figure float64, values ...string))
 }
 
 // Describe is for prometheus.Collector.
@@ -35,8 +35,8 @@ func (c counters) Describe(out chan<- *prometheus.Desc) { out <- c.desc }
 
 // Collect is for prometheus.Collector.
 func (c counters) Collect(out chan<- prometheus.Metric) {
-	c.read(func(value string, figure float64) {
-		out <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, figure, value)
+	c.read(func(figure float64, values ...string) {
+		out <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, figure, values...)
 	})
 }
 
