@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -28,6 +29,7 @@ type Engine struct {
 	cache   wazero.CompilationCache
 	log     *slog.Logger
 	tenants tenants
+	heavy   atomic.Int32 // guests that run now and are paced; see clock.rest
 }
 
 // NewEngine makes an engine. Close it after all its filters.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,6 +35,15 @@ var epoch = time.Now()
 
 func now() time.Duration { return time.Since(epoch) }
 
+// How heavy guests are paced: what they may take of the processors while others wait for one.
+const (
+	heavyAfter   = 10 * time.Millisecond // guest time of an exchange and direction, over all its filters
+	heavyShare   = 20                    // all heavy guests together get one part in so many of the processors
+	waitedFor    = 20 * time.Microsecond // a yield that takes so long tells that others wait
+	busyFor      = 10 * time.Millisecond // and that they do for so long from then on
+	longestPause = 20 * time.Millisecond
+)
+
 // clock measures one call's guest time and hands out its fuel.
 type clock struct {
 	limit time.Duration // guest time that this call may use
@@ -43,6 +53,11 @@ type clock struct {
 	yield time.Duration // when the call last yielded
 	slice int64         // units granted last
 	owed  time.Duration // what may still be charged for the work known of
+
+	before time.Duration // guest time of the exchange and direction before this call
+	crowd  *atomic.Int32 // counts the heavy guests that run in the engine; nil: the call is not paced
+	heavy  bool          // this is one of them
+	busy   time.Duration // until when others are taken to wait
 }
 
 // start begins a call that may use limit of guest time.
@@ -54,6 +69,10 @@ func (k *clock) start(limit time.Duration) {
 // stop ends the call and returns its guest time.
 func (k *clock) stop() time.Duration {
 	k.charge(now())
+	if k.heavy {
+		k.crowd.Add(-1)
+		k.heavy = false
+	}
 	return k.used
 }
 
@@ -75,12 +94,39 @@ func (k *clock) refill(ctx context.Context, debt int64) (int64, error) {
 	k.slice = nextSlice(k.slice, k.mark-k.begun)
 	k.owed = time.Duration(k.slice+min(debt, mostDebt)) * dearestUnit
 	if k.mark-k.yield >= yieldAfter {
-		runtime.Gosched()
-		k.mark = now() // what others did meanwhile is not the guest's time
-		k.yield = k.mark
+		k.rest()
 	}
 	k.begun = k.mark
 	return k.slice, nil
+}
+
+// rest lets others run. What they do meanwhile is not the guest's time. A fair turn for each goroutine would give a guest
+// that spins half a processor, so a guest that is heavy, and sees that others wait, sleeps as long as its share takes.
+func (k *clock) rest() {
+	ran := k.mark - k.yield
+	runtime.Gosched()
+	t := now()
+	if k.crowd != nil && k.before+k.used > heavyAfter {
+		if !k.heavy {
+			k.heavy = true
+			k.crowd.Add(1)
+		}
+		waited := t - k.mark
+		if waited > waitedFor {
+			k.busy = t + busyFor
+		}
+		if t < k.busy {
+			time.Sleep(pause(ran, int(k.crowd.Load()), runtime.GOMAXPROCS(0)) - waited)
+			t = now()
+		}
+	}
+	k.mark, k.yield = t, t
+}
+
+// pause is how long one of n heavy guests rests after it ran, so that together they keep to their share of procs
+// processors.
+func pause(ran time.Duration, n, procs int) time.Duration {
+	return min(max(ran*time.Duration(heavyShare*n)/time.Duration(procs)-ran, 0), longestPause)
 }
 
 // mostDebt keeps a debt's time from overflowing. It is over 30 seconds.

@@ -149,6 +149,9 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 	c := &in.call
 	c.ctx = ctx
 	c.clock.start(limit)
+	if c.clock.crowd = &in.f.engine.heavy; c.run != nil {
+		c.clock.before = c.run.p.spent[c.dir]
+	}
 	err := in.deliver(text)
 	if err == nil {
 		in.stack[1] = uint64(len(text))
