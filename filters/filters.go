@@ -5,7 +5,7 @@
 package filters
 
 import (
-	_ "embed"
+	"embed"
 	"maps"
 	"slices"
 )
@@ -15,6 +15,11 @@ var redact []byte
 
 //go:embed prompt/prompt.wasm
 var prompt []byte
+
+// vectors are the self-tests of those that have some: NAME/NAME.vectors.json.
+//
+//go:embed */*.json
+var vectors embed.FS
 
 // builtin is the table of shipped filters: name to module.
 var builtin = map[string][]byte{
@@ -27,6 +32,13 @@ var builtin = map[string][]byte{
 func Builtin(name string) ([]byte, bool) {
 	module, ok := builtin[name]
 	return module, ok
+}
+
+// Vectors returns the self-test vectors of a shipped filter, the JSON that runtime/filter's ParseVectors reads. It is safe
+// for concurrent use.
+func Vectors(name string) ([]byte, bool) {
+	b, err := vectors.ReadFile(name + "/" + name + ".vectors.json")
+	return b, err == nil
 }
 
 // Builtins returns the names of the shipped filters, sorted.

@@ -88,6 +88,7 @@ type Pass struct {
 	spent   [2]time.Duration
 	counts  [2]map[string]int
 	reports [2]map[string]int
+	facts   map[string]string // a vector's, in place of the exchange's; nil: the exchange's
 }
 
 // Begin starts a pass of the filters named in only; nil means all of them. A name that the chain does not have is an

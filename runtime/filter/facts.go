@@ -18,6 +18,10 @@ func knownFact(name string) bool { return name == factRole || slices.Contains(fa
 
 // fact reads a fact of the exchange, as filters get it. ok is false where it has no value.
 func (p *Pass) fact(name string, role wire.Role) (value string, ok bool) {
+	if p.facts != nil {
+		value, ok = p.facts[name]
+		return value, ok
+	}
 	r, who := p.x.Request, p.x.Principal
 	switch name {
 	case "principal.tenant":

@@ -113,6 +113,7 @@ type Filter struct {
 	inert  *classes // nil: the module has no byte classes
 	grants map[string]bool
 	stats  counters
+	proof  bool // it runs vectors: findings are spelled out, and fuel is bounded where else time is
 }
 
 // Name is the filter's name.
@@ -150,6 +151,7 @@ func (f *Filter) Restorable() (ok bool, reasons []string) {
 type Stats struct {
 	Calls      int64         // hooks called
 	Time       time.Duration // guest time
+	Units      int64         // units of fuel
 	Failures   int64         // calls that failed: trap, budget, bad span, ...
 	FailedOpen int64         // exchanges that went on without the filter
 	Rejections int64         // verdicts
@@ -161,14 +163,16 @@ type Stats struct {
 // Stats reads the filter's counters.
 func (f *Filter) Stats() Stats {
 	return Stats{
-		Calls: f.stats.calls.Load(), Time: time.Duration(f.stats.nanos.Load()),
+		Calls: f.stats.calls.Load(), Time: time.Duration(f.stats.nanos.Load()), Units: f.stats.units.Load(),
 		Failures: f.stats.failures.Load(), FailedOpen: f.stats.open.Load(), Rejections: f.stats.rejections.Load(),
 		Instances: f.stats.instances.Load(), Discarded: f.stats.discarded.Load(), Skipped: f.stats.skipped.Load(),
 	}
 }
 
 type counters struct {
-	calls, nanos, failures, open, rejections, instances, discarded, skipped atomic.Int64
+	calls, nanos, units, failures, open, rejections, instances, discarded, skipped atomic.Int64
+
+	memory int // the largest linear memory seen, in self-tests
 }
 
 // hooks is the bit set that sluice_abi_v1 returns.

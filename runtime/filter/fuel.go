@@ -28,7 +28,10 @@ const (
 	hostByte    = 4 * time.Nanosecond   // a byte that a host function fills
 )
 
-var errBudget = errors.New("its budget of guest time is spent")
+var (
+	errBudget = errors.New("its budget of guest time is spent")
+	errUnits  = errors.New("its budget of fuel is spent")
+)
 
 // epoch makes the monotonic clock an int64 of nanoseconds.
 var epoch = time.Now()
@@ -53,6 +56,9 @@ type clock struct {
 	yield time.Duration // when the call last yielded
 	slice int64         // units granted last
 	owed  time.Duration // what may still be charged for the work known of
+	given int64         // units granted to the export that runs, and its debts
+	units int64         // units that the call's exports used
+	most  int64         // units that the call may use; 0: as many as there is time for
 
 	before time.Duration // guest time of the exchange and direction before this call
 	crowd  *atomic.Int32 // counts the heavy guests that run in the engine; nil: the call is not paced
@@ -65,6 +71,10 @@ func (k *clock) start(limit time.Duration) {
 	t := now()
 	*k = clock{limit: limit, mark: t, begun: t, yield: t, slice: firstSlice, owed: firstSlice*dearestUnit + hostCall}
 }
+
+// enter notes that an export begins, with the first slice; leave that it ended with so much of its fuel left.
+func (k *clock) enter()           { k.given = firstSlice }
+func (k *clock) leave(left int64) { k.units, k.given = k.units+k.given-left, 0 }
 
 // stop ends the call and returns its guest time.
 func (k *clock) stop() time.Duration {
@@ -92,6 +102,15 @@ func (k *clock) refill(ctx context.Context, debt int64) (int64, error) {
 		return 0, err
 	}
 	k.slice = nextSlice(k.slice, k.mark-k.begun)
+	k.given += debt
+	if k.most > 0 {
+		left := k.most - k.units - k.given
+		if left <= 0 {
+			return 0, errUnits
+		}
+		k.slice = min(k.slice, left)
+	}
+	k.given += k.slice
 	k.owed = time.Duration(k.slice+min(debt, mostDebt)) * dearestUnit
 	if k.mark-k.yield >= yieldAfter {
 		k.rest()

@@ -115,7 +115,10 @@ func (in *instance) enter(fn api.Function, s stage) error {
 	c := &in.call
 	c.stage = s
 	in.fuel.Set(firstSlice)
-	if err := fn.CallWithStack(c, in.stack[:]); err != nil {
+	c.clock.enter()
+	err := fn.CallWithStack(c, in.stack[:])
+	c.clock.leave(int64(in.fuel.Get()))
+	if err != nil {
 		in.broken = true
 		return in.reason(err)
 	}
@@ -152,6 +155,9 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 	if c.clock.crowd = &in.f.engine.heavy; c.run != nil {
 		c.clock.before = c.run.p.spent[c.dir]
 	}
+	if in.f.proof {
+		c.clock.most = proofUnits + proofUnitsPerByte*int64(len(text))
+	}
 	err := in.deliver(text)
 	if err == nil {
 		in.stack[1] = uint64(len(text))
@@ -161,6 +167,10 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 	took := c.clock.stop()
 	in.f.stats.calls.Add(1)
 	in.f.stats.nanos.Add(int64(took))
+	in.f.stats.units.Add(c.clock.units)
+	if in.f.proof {
+		in.f.stats.memory = max(in.f.stats.memory, int(in.mem.Size()))
+	}
 	if err != nil {
 		in.broken = true
 		return 0, err

@@ -59,6 +59,23 @@ func (e *Engine) Load(ctx context.Context, s Spec) (*Filter, error) {
 }
 
 func (e *Engine) load(ctx context.Context, s Spec) (*Filter, error) {
+	f, err := e.prepare(s)
+	if err != nil {
+		return nil, err
+	}
+	m, err := f.compile(ctx, s.Module)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.open(ctx, m); err != nil {
+		_ = m.close(ctx)
+		return nil, err
+	}
+	return f, nil
+}
+
+// prepare makes a filter that has no module yet.
+func (e *Engine) prepare(s Spec) (*Filter, error) {
 	s.Limits = s.Limits.withDefaults()
 	if err := s.check(); err != nil {
 		return nil, err
@@ -74,19 +91,20 @@ func (e *Engine) load(ctx context.Context, s Spec) (*Filter, error) {
 	f.key = f.behaviour()
 	f.kinds.init(s.Actions)
 	f.spec.Module = nil
-	m, err := f.compile(ctx, s.Module)
-	if err != nil {
-		return nil, err
-	}
+	return f, nil
+}
+
+// open gives a prepared filter its module and its first instance.
+func (f *Filter) open(ctx context.Context, m *module) error {
 	f.mod = m
-	f.pool = newPool(f, s.Limits.Instances)
+	f.pool = newPool(f, f.spec.Limits.Instances)
 	if err := f.start(ctx); err != nil {
-		_ = m.close(ctx)
-		return nil, err
+		return err
 	}
 	f.stats.calls.Store(0) // those of the warm-up
 	f.stats.nanos.Store(0)
-	return f, nil
+	f.stats.units.Store(0)
+	return nil
 }
 
 // Close waits for the calls that run and frees the filter. Later calls fail.
@@ -192,6 +210,9 @@ func (f *Filter) chooseHooks(has hooks) (hooks, error) {
 		want |= hookResponse | hookAnswerText
 	}
 	got := has & want
+	if f.proof && got != 0 {
+		return got, nil
+	}
 	for _, d := range []Direction{OnRequest, OnAnswer} {
 		if want.any(d) && !got.any(d) {
 			return 0, fmt.Errorf("it is wanted on %s, but has hooks only for: %s", d, strings.Join(has.names(), ", "))
@@ -231,7 +252,11 @@ func (f *Filter) configure(ctx context.Context, in *instance, limit time.Duratio
 
 // instance makes one more instance. Where the module can be put back, it is the snapshot that makes it ready.
 func (f *Filter) instance(ctx context.Context) (*instance, error) {
-	in, err := f.mod.instantiate(ctx, f, f.spec.Limits.Total)
+	limit := f.spec.Limits.Total
+	if f.proof {
+		limit = f.spec.Limits.Load
+	}
+	in, err := f.mod.instantiate(ctx, f, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +266,7 @@ func (f *Filter) instance(ctx context.Context) (*instance, error) {
 		}
 		err = breach("a new instance can't be put into the snapshot's state")
 	} else {
-		err = f.ready(ctx, in, f.spec.Limits.Total)
+		err = f.ready(ctx, in, limit)
 	}
 	if err != nil {
 		in.close()

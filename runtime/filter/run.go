@@ -63,6 +63,9 @@ func (h holding) release() {
 // all filters together have.
 func (r *run) left(d Direction) time.Duration {
 	l := &r.f.spec.Limits
+	if r.f.proof {
+		return l.Load
+	}
 	own := l.Total
 	if n := time.Duration(r.bytes[d]); n < l.Total/l.PerByte {
 		own = min(own, l.Base+n*l.PerByte)
@@ -138,6 +141,8 @@ func (r *run) render(dst []byte, d Direction, k *kind, value []byte) ([]byte, er
 		dst = r.p.tokens().Tokenise(dst, k.name, value)
 	case HMAC:
 		dst = token.HMAC(dst, r.key(), k.name, value)
+	case spellOut:
+		dst = append(append(append(append(append(dst, '<'), k.name...), ':'), value...), '>')
 	case Block:
 		r.f.stats.rejections.Add(1)
 		return dst, r.rejection(d, "contains_"+k.name, "")

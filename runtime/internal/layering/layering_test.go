@@ -38,7 +38,7 @@ const rules = `
 	runtime/server           : wire exchange pipeline wire/openai wire/inference
 	runtime/control          : config strictjson exchange auth filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : control
-	cmd/sluice               : config auth control admin server
+	cmd/sluice               : config auth filter control admin server /filters
 	policies                 :
 	filters                  :
 `
