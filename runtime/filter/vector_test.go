@@ -160,7 +160,7 @@ func TestSelfTestCannotRun(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	f(Spec{Name: "x", Module: []byte("text")}, `filter "x": the file is not WebAssembly`)
+	f(Spec{Name: "x", Module: []byte("text")}, `filter "x": abi: the file is not WebAssembly`)
 	f(Spec{Name: "Bad Name"}, "a name is")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
