@@ -105,3 +105,36 @@ func BenchmarkStreamDelta(b *testing.B) {
 		p.spent, p.runs[0].spent = [2]time.Duration{}, [2]time.Duration{}
 	}
 }
+
+// BenchmarkHeldBack streams ordinary prose, and prose full of findings, through the shipped redactor in deltas of a few
+// bytes and reports how many bytes are held back after a delta, on average and at most, and how many deltas pass until the
+// first text leaves.
+func BenchmarkHeldBack(b *testing.B) {
+	w := redactor(b)
+	f := func(name, text string) {
+		b.Run(name, func(b *testing.B) {
+			var sum, most, deltas, first int
+			for b.Loop() {
+				sum, most, deltas, first = 0, 0, 0, 0
+				p := begin(b, ask(b, "red", "hi"), w)
+				s := p.Stream()
+				for at := 0; at < len(text); at += 4 {
+					evs, err := s.Event(context.Background(), delta{field: "content", text: text[at:min(at+4, len(text))]}.event(b))
+					if err != nil {
+						b.Fatal(err)
+					}
+					if deltas++; first == 0 && len(evs) > 0 && !empty(evs[0]) {
+						first = deltas
+					}
+					sum, most = sum+s.held, max(most, s.held)
+				}
+				p.Close()
+			}
+			b.ReportMetric(float64(sum)/float64(deltas), "held-bytes/delta")
+			b.ReportMetric(float64(most), "held-bytes-max")
+			b.ReportMetric(float64(first), "deltas-to-first-text")
+		})
+	}
+	f("prose", prose)
+	f("findings", strings.Repeat("Ask ana@example.com or +1 202 555 0143 about card 4111 1111 1111 1111 from 203.0.113.7. ", 12)[:1000])
+}
