@@ -3,6 +3,7 @@ package filter
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -206,7 +207,7 @@ func framed(t testing.TB, r *rand.Rand, datas [][]byte, cut int) [][]byte {
 	var out [][]byte
 	for {
 		ev, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err != nil {
@@ -301,5 +302,3 @@ func arguments(r *rand.Rand, n int) string {
 	b.WriteString("}")
 	return b.String()
 }
-
-func decode(s string, into any) error { return json.Unmarshal([]byte(s), into) }
