@@ -24,6 +24,9 @@ func check(c *Config, d *decoder) {
 	for i := range c.Filters {
 		checkFilter(c, d, i)
 	}
+	if c.Deploy != nil {
+		checkDeploy(d, c.Deploy)
+	}
 	if name, ok := strings.CutPrefix(c.Policy.Path, "builtin:"); ok && name != "default" {
 		d.faultAt("policy.path", "no such policy inside the program; write builtin:default or the path of a folder")
 	}
@@ -162,6 +165,16 @@ func checkFilter(c *Config, d *decoder, i int) {
 	}
 	if f.Name != "" && slices.ContainsFunc(c.Filters[:i], func(o Filter) bool { return o.Name == f.Name }) {
 		d.faultAt(path+".name", "given twice; names must differ")
+	}
+	if f.Module == "" && d.clean(path+".module") && (c.Deploy == nil || c.Deploy.Path == "") {
+		d.faultAt(path+".module", "missing; it is required")
+	}
+	checkModule(d, path, f.Module, f.Version)
+	if k := f.Canary; k != nil {
+		checkModule(d, path+".canary", k.Module, k.Version)
+		if k.Module != "" && k.Module == f.Module {
+			d.faultAt(path+".canary.module", "the same as module; a canary is another version")
+		}
 	}
 	checkDirections(d, path, f)
 	if f.Limits.Memory%(64*KiB) != 0 {

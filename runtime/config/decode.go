@@ -99,6 +99,8 @@ func (d *decoder) value(p *place, v reflect.Value, r rule) {
 		setScalar(d, p, x, parseSize)
 	case *Digest:
 		setScalar(d, p, x, parseDigest)
+	case *PublicKey:
+		setScalar(d, p, x, parsePublicKey)
 	case *time.Time:
 		setScalar(d, p, x, parseExpiry)
 	default:

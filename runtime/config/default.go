@@ -35,6 +35,37 @@ func (f *Filter) setDefaults() {
 	f.Stream = "hold"
 }
 
+func (k *Canary) setDefaults() {
+	k.Share = 10
+	k.MaxFailures = 1
+	k.MinCalls = 100
+}
+
+// DefaultFilter is a filter of which the configuration says nothing: one that was deployed.
+func DefaultFilter(name string) Filter {
+	f := Filter{Name: name}
+	f.setDefaults()
+	return f
+}
+
+// DefaultCanary are the settings of a canary of which nothing is said.
+func DefaultCanary() Canary {
+	var k Canary
+	k.setDefaults()
+	return k
+}
+
+// Signed tells whether a module without a trusted signature is refused.
+func (d *Deploy) Signed() bool {
+	if d == nil {
+		return false
+	}
+	if d.RequireSignature == nil {
+		return len(d.Trust) > 0
+	}
+	return *d.RequireSignature
+}
+
 func (c *Cache) setDefaults() {
 	c.Size = 256 * MiB
 	c.TTL = 10 * time.Minute

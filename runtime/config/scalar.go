@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -46,6 +47,17 @@ func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 // MarshalText gives the digest in hexadecimal digits.
 func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
 
+// PublicKey is an Ed25519 public key, written as ed25519: and its 32 bytes as base64.
+type PublicKey [32]byte
+
+const publicKeyPrefix = "ed25519:"
+
+// String is the key as it is written.
+func (k PublicKey) String() string { return publicKeyPrefix + base64.StdEncoding.EncodeToString(k[:]) }
+
+// MarshalText gives the key as it is written.
+func (k PublicKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // setScalar decodes a value that has a notation of its own.
 func setScalar[T any](d *decoder, p *place, into *T, parse func(string) (T, error)) {
 	s, ok := scalarText(p.node)
@@ -68,6 +80,8 @@ func notation[T any]() string {
 		return "a duration such as 10s, 5m or 1h30m"
 	case Size:
 		return "a size such as 64KiB, 8MiB or 1GiB"
+	case PublicKey:
+		return "ed25519: and the 32 bytes of a public key as base64"
 	case Digest:
 		return "the key's SHA-256, 64 hexadecimal digits"
 	default:
@@ -136,6 +150,20 @@ func parseDigest(s string) (Digest, error) {
 		return d, errors.New("this is the digest of an empty key; `sluice key new` makes a real one")
 	}
 	return d, nil
+}
+
+func parsePublicKey(s string) (k PublicKey, err error) {
+	text, ok := strings.CutPrefix(s, publicKeyPrefix)
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	switch {
+	case strings.Contains(s, "PRIVATE"):
+		return k, errors.New("this is the private half: keep it secret, and write the line that `sluice filter sign` prints")
+	case !ok:
+		return k, errors.New("`sluice filter sign` prints it")
+	case err != nil || len(b) != len(k):
+		return k, errors.New("it was cut off or changed; `sluice filter sign` prints it")
+	}
+	return PublicKey(b), nil
 }
 
 // parseExpiry reads a time, or a day, which is good until its end (UTC).

@@ -124,6 +124,8 @@ func notations(t reflect.Type) *jsonschema.Schema {
 		return text(`^[0-9]+ ?(B|KiB|MiB|GiB)$`)
 	case reflect.TypeFor[Digest]():
 		return text(`^[0-9a-fA-F]{64}$`)
+	case reflect.TypeFor[PublicKey]():
+		return text(`^ed25519:[0-9A-Za-z+/]{43}=$`)
 	case reflect.TypeFor[time.Time]():
 		return text(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?$`)
 	case reflect.TypeFor[Token]():

@@ -20,6 +20,9 @@ type Config struct {
 	Models []Model `yaml:"models" jsonschema:"required"`
 	// Filters are the chain, in order.
 	Filters []Filter `yaml:"filters"`
+	// Deploy is the folder that filters are deployed into, and whose signatures count; left out, filters come from the
+	// configuration alone and need no signature.
+	Deploy *Deploy `yaml:"deploy"`
 	// Policy decides on every request.
 	Policy Policy `yaml:"policy" jsonschema:"required"`
 	// Cache keeps answers in memory; left out, nothing is kept.
@@ -174,8 +177,13 @@ type EndpointTimeouts struct {
 type Filter struct {
 	// Name names the filter in decisions, labels and audit records.
 	Name string `yaml:"name" jsonschema:"required"`
-	// Module is the path of a .wasm file, or builtin: and the name of one inside the program.
-	Module string `yaml:"module" jsonschema:"required"`
+	// Module is the path of a .wasm file, builtin: and the name of one inside the program, or oci:// and the reference of
+	// an image. Left out where deploy.path is given: the filter of this name that was deployed.
+	Module string `yaml:"module"`
+	// Version is the module's, where no manifest beside it says so.
+	Version string `yaml:"version"`
+	// Canary is a new version of the module, for some principals.
+	Canary *Canary `yaml:"canary"`
 	// On says which directions the filter sees; left out, all that its module has hooks for.
 	On []string `yaml:"on" jsonschema:"enum=request,enum=response"`
 	// Config holds the actions by kind and the filter's own settings.
@@ -193,6 +201,45 @@ type Filter struct {
 	HMACKey *Ref `yaml:"hmac_key"`
 	// Limits bound what the filter may use.
 	Limits FilterLimits `yaml:"limits"`
+}
+
+// Canary is a new version of a filter that serves a share of the principals, each the same one always. It is taken back
+// by itself when too many exchanges fail in it.
+type Canary struct {
+	// Module is the new version, in the forms of the filter's own module.
+	Module string `yaml:"module" jsonschema:"required"`
+	// Version is the new module's, where no manifest beside it says so.
+	Version string `yaml:"version"`
+	// Share is the percentage of principals that get it.
+	Share int `yaml:"share" jsonschema:"minimum=0,maximum=100"`
+	// MaxFailures is the percentage of exchanges that may fail in it.
+	MaxFailures float64 `yaml:"max_failures" jsonschema:"minimum=0,maximum=100"`
+	// MinCalls is how many exchanges that percentage is at least taken of.
+	MinCalls int `yaml:"min_calls" jsonschema:"minimum=1,maximum=1000000"`
+}
+
+// Deploy says how filters are deployed, and whose signatures count.
+type Deploy struct {
+	// Path is a folder. Each X.wasm in it is in the chain: in the place of the filter of that name, or after those listed,
+	// in the order of their names. What is deployed to the admin listener is kept there too.
+	Path string `yaml:"path"`
+	// Trust are the public keys whose signatures count: ed25519: and 32 bytes as base64.
+	Trust []PublicKey `yaml:"trust"`
+	// RequireSignature refuses every module, but those inside the program, without a signature by a key of trust. Left
+	// out: true where trust names a key.
+	RequireSignature *bool `yaml:"require_signature"`
+	// Registries are credentials for registries of images; others are asked without one.
+	Registries []RegistryLogin `yaml:"registries"`
+}
+
+// RegistryLogin is the credential for one registry.
+type RegistryLogin struct {
+	// Host is the registry as references spell it: host, or host:port.
+	Host string `yaml:"host" jsonschema:"required"`
+	// User is the name to log in with.
+	User string `yaml:"user" jsonschema:"required"`
+	// Password is the secret that goes with it.
+	Password *Ref `yaml:"password" jsonschema:"required"`
 }
 
 // FilterConfig is a filter's config block, split into the host's part and the guest's.

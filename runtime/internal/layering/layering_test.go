@@ -27,6 +27,7 @@ const rules = `
 	runtime/wire/openai      : strictjson sse wire exchange
 	runtime/wire/inference   : strictjson wire exchange wire/openai
 	runtime/auth             : wire exchange
+	runtime/artifact         : strictjson
 	runtime/filter           : strictjson wire exchange filter/meter filter/token
 	runtime/policy           : strictjson wire exchange
 	runtime/cache            : wire
@@ -53,6 +54,7 @@ var owners = map[string][]string{
 	"github.com/goccy/go-yaml":              {"runtime/config", "runtime/policy"},
 	"github.com/prometheus":                 {"runtime/metrics"},
 	"github.com/fsnotify/fsnotify":          {"runtime/control"},
+	"golang.org/x/mod":                      {"runtime/artifact"},
 	"net/http":                              {"runtime/server", "runtime/admin", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/control", "cmd/sluice"},
 	"github.com/spf13/cobra":                {"cmd/sluice"},
 	"github.com/open-policy-agent/opa/cmd":  {},
