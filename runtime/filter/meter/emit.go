@@ -122,11 +122,12 @@ func (w *writer) charge(units uint64) {
 	w.store()
 }
 
-// check asks the host for the next slice if the counter is below zero.
+// check asks the host for the next slice if the counter is below zero. The call stands in the else: wazero's register
+// allocator takes over, where two ways join, what the first of them has in registers, and behind a call that is nothing.
 func (w *writer) check() {
 	w.load()
 	w.i64(0)
-	w.op(opI64LtS, opIf, blockEmpty)
+	w.op(opI64GeS, opIf, blockEmpty, opElse)
 	w.flush()
 	w.indexed(opCall, w.helper())
 	w.reload()

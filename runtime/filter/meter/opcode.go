@@ -80,7 +80,7 @@ const (
 	opF64Const           = 0x44
 	opI32Eqz             = 0x45
 	opI32LeU             = 0x4d
-	opI64LtS             = 0x53
+	opI64GeS             = 0x59
 	opI64GeU             = 0x5a
 	opI32Add             = 0x6a
 	opI32ShrU            = 0x76
