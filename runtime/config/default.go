@@ -33,6 +33,7 @@ func (f *Filter) setDefaults() {
 	f.Required = true
 	f.Fail = "closed"
 	f.Stream = "hold"
+	f.View = "synthetic"
 }
 
 func (k *Canary) setDefaults() {

@@ -16,8 +16,14 @@ const maxRawDepth = 32
 // actionNames are what may be done with a finding.
 var actionNames = []string{"token", "mask", "hmac", "block", "report"}
 
-// decode splits a filter's config block: request and response are the host's, the rest is the guest's, as JSON.
+// decode splits a filter's config block: request and response are the host's, the rest is the guest's, as JSON. A text is
+// the guest's alone.
 func (c *FilterConfig) decode(d *decoder, p *place) {
+	switch p.node.(type) {
+	case *ast.StringNode, *ast.LiteralNode:
+		c.Text, _ = d.text(p)
+		return
+	}
 	guest := []byte{'{'}
 	d.mapping(p, func(name string, member *place, _ *ast.MappingValueNode) {
 		switch name {

@@ -134,7 +134,7 @@ func notations(t reflect.Type) *jsonschema.Schema {
 		props := jsonschema.NewProperties()
 		props.Set("request", actions("token", "mask", "hmac", "block", "report"))
 		props.Set("response", actions("mask", "hmac", "block", "report"))
-		return &jsonschema.Schema{Type: "object", Properties: props}
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "object", Properties: props}, {Type: "string"}}}
 	}
 	return nil
 }

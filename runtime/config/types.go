@@ -186,7 +186,7 @@ type Filter struct {
 	Canary *Canary `yaml:"canary"`
 	// On says which directions the filter sees; left out, all that its module has hooks for.
 	On []string `yaml:"on" jsonschema:"enum=request,enum=response"`
-	// Config holds the actions by kind and the filter's own settings.
+	// Config holds the actions by kind and the filter's own settings; text in its place is handed to the module as it is.
 	Config FilterConfig `yaml:"config"`
 	// Grants are the facts the filter may ask for.
 	Grants []string `yaml:"grants" jsonschema:"enum=principal.tenant,enum=principal.roles,enum=operation,enum=model,enum=message.role,enum=stream"`
@@ -197,6 +197,9 @@ type Filter struct {
 	// Stream says how streamed answers pass: hold streams and holds back what is not settled; buffer and refuse are for
 	// filters that need the whole answer.
 	Stream string `yaml:"stream" jsonschema:"enum=hold,enum=buffer,enum=refuse"`
+	// View says what an http-wasm handler sees: synthetic a request without credentials, cookies and whatever else tells
+	// who asks; full, for trusted modules, the request line and all headers as they came.
+	View string `yaml:"view" jsonschema:"enum=synthetic,enum=full"`
 	// HMACKey is the secret behind the action hmac: at least 16 bytes.
 	HMACKey *Ref `yaml:"hmac_key"`
 	// Limits bound what the filter may use.
@@ -250,6 +253,9 @@ type FilterConfig struct {
 	Response Actions
 	// Guest is every other key, as a JSON object: what the module's on_config gets. Nil when there is none.
 	Guest json.RawMessage
+	// Text is the whole block where it is text and no mapping: the module gets it as it stands. Existing http-wasm handlers
+	// have configurations of their own form.
+	Text string
 }
 
 // Actions maps a kind of finding, such as email, to one of token, mask, hmac, block and report. The kind default stands

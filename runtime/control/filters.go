@@ -133,11 +133,14 @@ func filterSpec(cfg *config.Filter, module []byte) filter.Spec {
 	wants := func(direction string) bool { return len(cfg.On) == 0 || slices.Contains(cfg.On, direction) }
 	spec := filter.Spec{
 		Name: cfg.Name, Module: module, Request: wants("request"), Answer: wants("response"), Config: cfg.Config.Guest,
-		Grants: cfg.Grants, Optional: !cfg.Required, FailOpen: cfg.Fail == "open",
+		Grants: cfg.Grants, Optional: !cfg.Required, FailOpen: cfg.Fail == "open", View: cfg.View,
 		Limits: filter.Limits{
 			MemoryPages: int(cfg.Limits.Memory / (64 << 10)), Output: int(cfg.Limits.Output),
 			Labels: cfg.Limits.Labels, Logs: cfg.Limits.Logs, Total: cfg.Limits.Time,
 		},
+	}
+	if cfg.Config.Text != "" {
+		spec.Config = []byte(cfg.Config.Text)
 	}
 	if cfg.Stream != "hold" {
 		spec.Whole = cfg.Stream

@@ -38,7 +38,11 @@ type Exchange struct {
 // Client is what is known of the caller's connection and request.
 type Client struct {
 	IP      netip.Addr
+	Port    uint16              // of the connection; 0 where it is not known
 	Headers map[string][]string // canonical names, as received; stages read, never write
+
+	// The request line and the authority, as received. The URI begins with a slash and may have a query.
+	Method, URI, Protocol, Host string
 }
 
 // Principal is who asks. ID is unique over methods and issuers: "key:search-app", "jwt:https://idp|alice".

@@ -101,6 +101,9 @@ func checkHeader(code []byte) error {
 // checkABI recognises the ABI and checks imports and exports against it.
 func checkABI(info *meter.Info) error {
 	if !exportsFunc(info, abiExport) {
+		if isHandler(info) {
+			return checkHandler(info)
+		}
 		return foreign(info)
 	}
 	for _, im := range info.Imports {
@@ -178,8 +181,6 @@ func foreign(info *meter.Info) error {
 			return errors.New("it is a proxy-wasm filter, which the gateway does not run: " + rebuild)
 		case strings.HasPrefix(ex.Name, "sluice_abi_v"):
 			return fmt.Errorf("it exports %s: this gateway knows version 1 only", ex.Name)
-		case ex.Name == "handle_request" && imports("http_handler"):
-			return errors.New("it is an http-wasm handler, which the gateway does not run: " + rebuild)
 		}
 	}
 	switch {

@@ -22,9 +22,12 @@ const (
 	inText
 	inRequest
 	inResponse
+	inHandleRequest // of http-wasm handlers, as the next
+	inHandleResponse
+	stageCount
 )
 
-var stageNames = [...]string{"start", "alloc", "on_config", "on_text", "on_request", "on_response"}
+var stageNames = [stageCount]string{"start", "alloc", "on_config", "on_text", "on_request", "on_response", "handle_request", "handle_response"}
 
 func (s stage) String() string { return stageNames[s] }
 
@@ -50,6 +53,9 @@ type call struct {
 	params []wire.Param
 	msgs   []wire.Message
 	reject *verdict
+
+	http     *handling // the exchange as an http-wasm handler sees it; nil for native filters and while one starts
+	features uint32    // those that an http-wasm handler asked for while it started
 
 	calls int         // host functions called
 	marks meter.Marks // what the host wrote to the memory since the last restore
@@ -138,7 +144,7 @@ func (c *call) begin(text []byte, left int) {
 // forget drops what the call still refers to of its exchange. The arena is wiped: it is reused.
 func (c *call) forget() {
 	c.ctx, c.run, c.text, c.reject, c.err = nil, nil, nil, nil, nil
-	c.params, c.msgs = nil, nil
+	c.params, c.msgs, c.http = nil, nil, nil
 	if cap(c.arena) > windowSize {
 		c.arena = nil
 	}

@@ -52,7 +52,7 @@ func NewChainOf(links ...Link) *Chain {
 		c.filters, c.canaries[i] = append(c.filters, f), l.Canary
 		all.runs[i].f = f
 		c.ran = append(c.ran, f.ran())
-		granted = granted || len(f.spec.Grants) > 0
+		granted = granted || len(f.spec.Grants) > 0 || f.hooks&hookHandleResponse != 0
 	}
 	if !granted {
 		c.key = all.digest()
@@ -183,6 +183,9 @@ func (p *Pass) digest() string {
 		f := p.runs[i].f
 		b = append(append(append(append(b, f.Name()...), ' '), f.Key()...), ' ')
 		b = append(strconv.AppendBool(b, p.runs[i].down), '\n')
+		if h := p.runs[i].http; h != nil {
+			b = append(append(b, h.seen...), '\n')
+		}
 		for _, name := range f.spec.Grants {
 			if name == factRole {
 				continue

@@ -19,6 +19,7 @@
 package filter
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -79,6 +80,7 @@ type Spec struct {
 	Optional        bool     // the policy may leave it out, and content that it can't read passes
 	FailOpen        bool     // a failure of the filter lets text pass unfiltered, and is counted
 	Whole           string   // "", WholeBuffer or WholeRefuse
+	View            string   // what an http-wasm handler sees: "" or ViewSynthetic, or ViewFull
 	Limits          Limits
 	HMACKey         []byte // from which each tenant's key is derived; needed where an action is HMAC
 }
@@ -114,6 +116,9 @@ type Filter struct {
 	grants map[string]bool
 	stats  counters
 	proof  bool // it runs vectors: findings are spelled out, and fuel is bounded where else time is
+	// features are those that an http-wasm handler asked for when it started; headers warns once of those that it sets.
+	features uint32
+	headers  sync.Once
 }
 
 // Name is the filter's name.
@@ -135,7 +140,7 @@ func (f *Filter) Digest() string { return f.digest }
 func (f *Filter) Key() string { return f.key }
 
 // Hooks names the hooks that the module has and the configuration uses: "request.text", "answer.text", "on_request",
-// "on_response".
+// "on_response"; of an http-wasm handler "handle_request" and "handle_response".
 func (f *Filter) Hooks() []string { return f.hooks.names() }
 
 // Required tells whether the filter may not be left out of an exchange.
@@ -183,11 +188,13 @@ const (
 	hookAnswerText
 	hookRequest
 	hookResponse
+	hookHandleRequest // of http-wasm handlers, as the next; no filter of the native ABI can announce them
+	hookHandleResponse
 
 	hooksKnown = hookRequestText | hookAnswerText | hookRequest | hookResponse
 )
 
-var hookNames = [...]string{"request.text", "answer.text", "on_request", "on_response"}
+var hookNames = [...]string{"request.text", "answer.text", "on_request", "on_response", handleRequest, handleResponse}
 
 func (h hooks) names() []string {
 	var out []string
@@ -210,9 +217,9 @@ func (h hooks) text(d Direction) bool {
 // any tells whether any hook runs in a direction.
 func (h hooks) any(d Direction) bool {
 	if d == OnRequest {
-		return h&(hookRequestText|hookRequest) != 0
+		return h&(hookRequestText|hookRequest|hookHandleRequest) != 0
 	}
-	return h&(hookAnswerText|hookResponse) != 0
+	return h&(hookAnswerText|hookResponse|hookHandleResponse) != 0
 }
 
 // The flags of on_text's third parameter (filters/abi).

@@ -76,6 +76,11 @@ func (m *module) provide(ctx context.Context) error {
 	if _, err := b.Instantiate(ctx); err != nil {
 		return err
 	}
+	if m.handler {
+		if err := m.provideHandler(ctx); err != nil {
+			return err
+		}
+	}
 	return m.provideWASI(ctx)
 }
 

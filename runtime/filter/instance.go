@@ -22,10 +22,11 @@ type instance struct {
 	marks   api.MutableGlobal   // what the guest wrote since the last restore: meter.Marks
 	globals []api.MutableGlobal // in the snapshot's order
 	alloc   api.Function
-	hooks   [inResponse + 1]api.Function
+	hooks   [stageCount]api.Function
 	call    call
 	stack   [4]uint64 // parameters and results; on_text has the most
 	owner   uint64    // the pass whose text it may hold; 0: none
+	holds   uint64    // the pass whose handle_request it ran last, with all that the guest left; 0: none
 	broken  bool      // trapped: worth nothing more
 }
 
@@ -36,7 +37,10 @@ type snapshot struct {
 }
 
 // hookExports names the export of each stage that is one.
-var hookExports = [inResponse + 1]string{inConfig: "on_config", inText: "on_text", inRequest: "on_request", inResponse: "on_response"}
+var hookExports = [stageCount]string{
+	inConfig: "on_config", inText: "on_text", inRequest: "on_request", inResponse: "on_response",
+	inHandleRequest: handleRequest, inHandleResponse: handleResponse,
+}
 
 // instantiate makes an instance as the module's start section leaves it.
 func (m *module) instantiate(ctx context.Context, f *Filter, limit time.Duration) (*instance, error) {
@@ -106,7 +110,7 @@ func (in *instance) restore(s *snapshot) bool {
 	}
 	in.call.ticks, in.call.seed, in.call.calls = 0, 0, 0
 	in.call.forget()
-	in.owner = 0
+	in.owner, in.holds = 0, 0
 	return true
 }
 
@@ -158,10 +162,9 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 	if in.f.proof {
 		c.clock.most = proofUnits + proofUnitsPerByte*int64(len(text))
 	}
-	err := in.deliver(text)
+	params, err := in.deliver(text)
 	if err == nil {
-		in.stack[1] = uint64(len(text))
-		copy(in.stack[2:], more)
+		copy(in.stack[params:], more)
 		err = in.enter(in.hooks[s], s)
 	}
 	took := c.clock.stop()
@@ -178,21 +181,25 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 	return in.stack[0], nil
 }
 
-// deliver asks the guest for a buffer and writes text to it; where it lies is then the first parameter.
-func (in *instance) deliver(text []byte) error {
+// deliver asks the guest for a buffer and writes text to it; where it lies and its length are then the first
+// parameters. It returns how many there are: none for an http-wasm handler, which asks the host for what it reads.
+func (in *instance) deliver(text []byte) (params int, err error) {
+	if in.f.mod.handler {
+		return 0, nil
+	}
 	in.stack[0] = uint64(len(text))
 	if err := in.enter(in.alloc, inAlloc); err != nil {
-		return err
+		return 0, err
 	}
 	ptr := uint32(in.stack[0])
 	if ptr == 0 {
-		return breach("alloc: no memory")
+		return 0, breach("alloc: no memory")
 	}
 	buf, ok := in.call.writable(in.mem, ptr, uint32(len(text)))
 	if !ok {
-		return breach("alloc: the buffer lies outside the memory")
+		return 0, breach("alloc: the buffer lies outside the memory")
 	}
 	copy(buf, text)
-	in.stack[0] = uint64(ptr)
-	return nil
+	in.stack[0], in.stack[1] = uint64(ptr), uint64(len(text))
+	return 2, nil
 }

@@ -30,6 +30,7 @@ type module struct {
 	rt           wazero.Runtime
 	compiled     wazero.CompiledModule
 	info         meter.Info
+	handler      bool // an http-wasm handler; else a filter of the native ABI
 	snap         *snapshot
 	unrestorable []string
 	once         sync.Once
@@ -127,9 +128,13 @@ func (f *Filter) compile(ctx context.Context, code []byte) (*module, error) {
 	if err := checkABI(&info); err != nil {
 		return nil, at(StageABI, err)
 	}
+	handler := !exportsFunc(&info, abiExport)
+	if err := f.spec.suits(handler); err != nil {
+		return nil, err
+	}
 	config := wazero.NewRuntimeConfig().WithCompilationCache(f.engine.cache).WithCoreFeatures(coreFeatures).
 		WithMemoryLimitPages(uint32(f.spec.Limits.MemoryPages)).WithDebugInfoEnabled(false)
-	m := &module{rt: wazero.NewRuntimeWithConfig(ctx, config), info: info, unrestorable: info.Unrestorable}
+	m := &module{rt: wazero.NewRuntimeWithConfig(ctx, config), info: info, unrestorable: info.Unrestorable, handler: handler}
 	err = m.provide(ctx)
 	if err == nil {
 		m.compiled, err = m.rt.CompileModule(ctx, out)
@@ -155,8 +160,7 @@ func (f *Filter) start(ctx context.Context) error {
 		in.close()
 		return err
 	}
-	if err := f.warm(ctx, in); err != nil {
-		in.close()
+	if in, err = f.warmed(ctx, in); err != nil {
 		return at(StageWarm, err)
 	}
 	if len(f.mod.unrestorable) > 0 {
@@ -178,6 +182,9 @@ func (f *Filter) ready(ctx context.Context, in *instance, limit time.Duration) e
 		if err := in.enter(init, inStart); err != nil {
 			return at(StageABI, fmt.Errorf("_initialize: %w", err))
 		}
+	}
+	if f.mod.handler {
+		return at(StageABI, f.readyHandler(in))
 	}
 	if err := in.enter(in.mod.ExportedFunction(abiExport), inStart); err != nil {
 		return at(StageABI, fmt.Errorf("%s: %w", abiExport, err))
@@ -284,6 +291,9 @@ const warmBody = `{"model":"m","messages":[{"role":"user","content":"` + warmTex
 // warm runs the hooks a few times, first over a full window: guests take what memory they need once, so that it is part
 // of the snapshot. Straight after their start some garbage-collected guests have no room for a hundred calls.
 func (f *Filter) warm(ctx context.Context, in *instance) error {
+	if f.mod.handler {
+		return f.warmHandler(ctx, in)
+	}
 	if in.hooks[inText] != nil && f.hooks&(hookRequestText|hookAnswerText) != 0 {
 		full := []byte(strings.Repeat(warmText, windowSize/len(warmText)))
 		for _, text := range [][]byte{full, full[:1024], full[:len(warmText)]} {
@@ -318,6 +328,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("it is wanted neither on requests nor on answers")
 	case s.Whole != "" && s.Whole != WholeBuffer && s.Whole != WholeRefuse:
 		return fmt.Errorf("stream is %q: want %s or %s", s.Whole, WholeBuffer, WholeRefuse)
+	case s.View != "" && s.View != ViewSynthetic && s.View != ViewFull:
+		return fmt.Errorf("view is %q: want %s or %s", s.View, ViewSynthetic, ViewFull)
 	case s.Limits.MemoryPages > 65536:
 		return fmt.Errorf("a limit of %d memory pages: there are at most 65536", s.Limits.MemoryPages)
 	}
@@ -340,10 +352,10 @@ func (f *Filter) behaviour() string {
 		Actions         Actions
 		Grants          []string
 		FailOpen        bool
-		Whole           string
+		Whole, View     string
 		Limits          Limits
 		HMACKey         []byte
-	}{f.digest, s.Request, s.Answer, s.Config, s.Actions, s.Grants, s.FailOpen, s.Whole, s.Limits, s.HMACKey}) // a hash takes every write
+	}{f.digest, s.Request, s.Answer, s.Config, s.Actions, s.Grants, s.FailOpen, s.Whole, s.View, s.Limits, s.HMACKey}) // a hash takes every write
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -77,7 +77,6 @@ func TestLoadRefuses(t *testing.T) {
 	module([]byte("\x00asm\x02\x00\x00\x00"), "version is 02000000")
 	module(good[:len(good)-3], "can't be metered")
 	module(other(new(asm).fn("proxy_abi_version_0_2_1", ":")), "proxy-wasm")
-	module(other(new(asm).imp("http_handler", "log", "iii:").fn("handle_request", ":I", 0x42, 0)), "http-wasm")
 	module(other(new(asm).imp("extism:host/env", "input_length", ":I").fn("run", ":")), "Extism")
 	module(other(new(asm).imp("wapc", "__console_log", "ii:").fn("__guest_call", "ii:i", i32(0)...)), "waPC")
 	module(other(new(asm).imp(wasiModule, "proc_exit", "i:").fn("_start", ":")), "-buildmode=c-shared")

@@ -16,12 +16,15 @@ import (
 // ownLabels is under what the gateway's own labels stand.
 const ownLabels = "sluice"
 
-// Request takes the request through the chain: the on_request hooks first, each seeing what those before it changed,
-// then on_text filter by filter over every text, so that nothing is inserted unseen. It edits x.Request and sets
-// x.Labels and x.Filters. A verdict is an *exchange.Error with the code rejected_by_filter and the filter's own word in
+// Request takes the request through the chain: http-wasm handlers first, then the on_request hooks, each seeing what
+// those before it changed, then on_text filter by filter over every text, so that nothing is inserted unseen. It edits
+// x.Request and sets x.Labels and x.Filters. A verdict is an *exchange.Error with the code rejected_by_filter and the filter's own word in
 // Fault.Reason; a breakage is one with the code filter_failed.
 func (p *Pass) Request(ctx context.Context) error {
 	if err := p.admissible(); err != nil {
+		return err
+	}
+	if err := p.handleRequest(ctx); err != nil {
 		return err
 	}
 	for i := range p.runs {
@@ -209,9 +212,12 @@ func (r *run) body(ctx context.Context, s stage, d Direction, body []byte) ([]wi
 	return c.params, c.msgs, err
 }
 
-// Answer takes a whole answer through the chain: on_text filter by filter over every text, then the on_response hooks,
-// which judge what would be sent.
+// Answer takes a whole answer through the chain: http-wasm handlers first, then on_text filter by filter over every text,
+// then the on_response hooks, which judge what would be sent. What handlers write takes the place of a's content.
 func (p *Pass) Answer(ctx context.Context, a *wire.Answer) error {
+	if err := p.handleAnswer(ctx, a); err != nil {
+		return err
+	}
 	for i := range p.runs {
 		if r := &p.runs[i]; r.f.hooks&hookAnswerText != 0 && !r.down {
 			if err := r.failed(ctx, OnAnswer, r.pieces(ctx, a)); err != nil {

@@ -26,7 +26,8 @@ type run struct {
 	output [2]int
 	labels int
 	logs   int
-	hmac   []byte // the tenant's key, once needed
+	http   *handling // of an http-wasm handler whose handle_request went on
+	hmac   []byte    // the tenant's key, once needed
 }
 
 // holding is an instance in use.

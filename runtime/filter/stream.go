@@ -32,6 +32,7 @@ type Stream struct {
 	told  []int      // choices whose text a filter has changed
 	mute  bool       // copies of texts pass only beside unchanged text; see silence
 	whole *collector // the stream is held back until it is complete; nil when it is not
+	tell  bool       // http-wasm handlers are to be told that there is an answer
 	out   []*wire.Event
 	spare []byte
 }
@@ -73,6 +74,7 @@ func (p *Pass) Stream() *Stream {
 		if r.f.hooks.text(OnAnswer) {
 			text = append(text, r)
 		}
+		s.tell = s.tell || r.f.hooks&hookHandleResponse != 0
 	}
 	s.mute = len(text) > 0
 	s.begin = func(pc *wire.Piece) passage {
@@ -91,6 +93,12 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 	s.out = s.out[:0]
 	if s.whole != nil {
 		return s.whole.event(ctx, ev)
+	}
+	if s.tell {
+		s.tell = false
+		if err := s.p.handleAnswer(ctx, nil); err != nil {
+			return nil, err
+		}
 	}
 	if ev.Done {
 		if err := s.flush(ctx); err != nil {

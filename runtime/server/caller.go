@@ -60,7 +60,14 @@ func (c *caller) Client() exchange.Client {
 		}
 	}
 	addr, _ := netip.ParseAddrPort(c.r.RemoteAddr) // a listener that has no addresses gives the zero one
-	return exchange.Client{IP: addr.Addr().Unmap(), Headers: c.r.Header}
+	uri := c.r.RequestURI
+	if !strings.HasPrefix(uri, "/") {
+		uri = c.r.URL.RequestURI() // of a request line that names the host, as those to proxies do
+	}
+	return exchange.Client{
+		IP: addr.Addr().Unmap(), Port: addr.Port(), Headers: c.r.Header,
+		Method: c.r.Method, URI: uri, Protocol: c.r.Proto, Host: c.r.Host,
+	}
 }
 
 // Body reads the body into a pooled buffer. It must arrive within the server's ReadTimeout.

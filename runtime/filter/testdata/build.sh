@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the guests of the tests, byte for byte the same with the same compiler.
 #
-#   runtime/filter/testdata/build.sh           builds words.wasm, hostile.wasm and ../meter/testdata/scan.wasm
+#   runtime/filter/testdata/build.sh           builds words.wasm, hostile.wasm, handler.wasm and ../meter/testdata/scan.wasm
 #   runtime/filter/testdata/build.sh --check   builds into a temporary folder and fails where the modules here differ
 #
 # Compiler: Debian's clang 14.0.6 and its linker: apt-get update && apt-get install -y clang-14 lld-14
@@ -24,12 +24,12 @@ build() {
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-for guest in words hostile; do
+for guest in words hostile handler; do
 	build "$guest.c" "$out/$guest.wasm" -fno-builtin -Wl,-z,stack-size=16384 -Wl,--strip-all
 done
 build ../meter/testdata/scan.c "$out/scan.wasm"
 
-for module in words.wasm hostile.wasm ../meter/testdata/scan.wasm; do
+for module in words.wasm hostile.wasm handler.wasm ../meter/testdata/scan.wasm; do
 	built=$out/$(basename "$module")
 	if [ "${1:-}" != --check ]; then
 		install -m 644 "$built" "$module"
