@@ -12,6 +12,7 @@
 #include "sluice.h"
 
 #define JSON_DEPTH 16
+#define JSON_KEY 64 // bytes that a key usually has at most, without the NUL behind it
 
 typedef struct {
 	const u8 *text;
@@ -120,11 +121,14 @@ static int json_string(json_t *j, u8 *out, u32 cap, u32 *n) {
 	}
 }
 
-// json_member steps to the next member of an object: its key goes to key (NUL-terminated); 0 behind the last.
+// json_member steps to the next member of an object: its key goes to key (NUL-terminated); 0 behind the last. A NUL in the
+// key itself becomes a byte that no UTF-8 has, so that it is no other key.
 static int json_member(json_t *j, char *key, u32 cap) {
 	u32 n;
 	if (!json_more(j, '}') || !json_string(j, (u8 *)key, cap - 1, &n)) return 0;
 	key[n] = 0;
+	for (u32 i = 0; i < n; i++)
+		if (!key[i]) key[i] = (char)0xff;
 	if (json_peek(j) != ':') return json_fail(j, "a colon is expected");
 	j->at++;
 	return 1;

@@ -4,8 +4,11 @@
 //   clang-14 --target=wasm32 -ffreestanding -nostdlib -O2 -Ipath/to/sdk/c filter.c -o filter.wasm
 //            -Wl,--no-entry -Wl,--strip-all
 //
-// A filter defines sluice_abi_v1 and the hooks it names there, each with SLUICE_EXPORT. It gets its buffer from
-// sluice_arena unless it writes its own alloc. The contract is ../../abi/README.md.
+// A filter defines sluice_abi_v1 and the hooks it names there, each with SLUICE_EXPORT, and alloc, with SLUICE_ARENA or its
+// own. The contract is the native ABI, version 1 (filters/abi in Sluice's repository).
+//
+// A filter may also export byte_classes, () -> u8[256]: 0 for each byte of text that can neither be part of a finding nor
+// change what on_text does next. Where nothing is held back, the host lets text of such bytes alone pass without a call.
 #ifndef SLUICE_H
 #define SLUICE_H
 
@@ -61,6 +64,14 @@ SLUICE_IMPORT(log) i32 sluice_log(u32 level, const char *text, u32 len);
 
 // SLUICE_TEXT spells a string literal as the pointer and length that the imports take.
 #define SLUICE_TEXT(literal) (literal), (u32)(sizeof(literal) - 1)
+
+// sluice_refuse logs why a configuration is refused (NUL-terminated) and is what on_config then returns.
+static inline i32 sluice_refuse(const char *why) {
+	u32 n = 0;
+	while (why[n]) n++;
+	sluice_log(SLUICE_ERROR, why, n);
+	return 1;
+}
 
 // SLUICE_ARENA(size) defines alloc over one static buffer of size bytes: enough, as only one buffer lives at a time.
 #define SLUICE_ARENA(size)                                            \

@@ -44,12 +44,16 @@ type Filter struct {
 	Request, Answer bool
 	// Text is shown one window of a text. What it does must not depend on how a text is cut into windows.
 	Text func(t *Text)
-	// Config reads the filter's configuration, JSON, once. An error refuses it; its text is logged.
+	// Config reads the filter's configuration, JSON, once. An error refuses it; its text is what the operator reads. nil
+	// refuses all but the empty one, {}.
 	Config func(json []byte) error
 	// OnRequest reads the whole request, JSON, before the texts. An error fails the exchange.
 	OnRequest func(json []byte) error
 	// OnResponse reads the whole answer, JSON. An error fails the exchange.
 	OnResponse func(json []byte) error
+	// Inert tells whether a byte of text can neither be part of a finding nor change what Text does next. Where nothing
+	// is held back, the host lets text of inert bytes alone pass without a call. nil: no byte is. Asked once, after Config.
+	Inert func(c byte) bool
 }
 
 var registered Filter
@@ -66,6 +70,27 @@ func (f *Filter) hooks() uint32 {
 		}
 	}
 	return bits
+}
+
+// classes are what byte_classes points to: 0 for each inert byte.
+var classes [256]byte
+
+func (f *Filter) classify() {
+	for i := range classes {
+		classes[i] = 1
+		if f.Inert != nil && f.Inert(byte(i)) {
+			classes[i] = 0
+		}
+	}
+}
+
+// configure is run for the configuration.
+func (f *Filter) configure(json []byte) uint32 {
+	if f.Config == nil && string(json) != "{}" {
+		Log(Error, "the filter takes no configuration")
+		return 1
+	}
+	return run(f.Config, json)
 }
 
 // run calls a hook that takes JSON: 0 is ok, 1 an error, which is logged.

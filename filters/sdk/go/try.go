@@ -25,7 +25,7 @@ func Try(text string, flags uint32) []Call {
 
 // TryConfig gives the registered filter its configuration.
 func TryConfig(json string) (ok bool, made []Call) {
-	made = record(func() { ok = run(registered.Config, []byte(json)) == 0 })
+	made = record(func() { ok = registered.configure([]byte(json)) == 0 })
 	return ok, made
 }
 

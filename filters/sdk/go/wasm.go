@@ -113,7 +113,7 @@ func exportAlloc(n uint32) unsafe.Pointer {
 }
 
 //go:wasmexport on_config
-func exportConfig(p unsafe.Pointer, n uint32) uint32 { return run(registered.Config, view(p, n)) }
+func exportConfig(p unsafe.Pointer, n uint32) uint32 { return registered.configure(view(p, n)) }
 
 //go:wasmexport on_text
 func exportText(p unsafe.Pointer, n, flags uint32, state uint64) int64 {
@@ -125,6 +125,12 @@ func exportRequest(p unsafe.Pointer, n uint32) uint32 { return run(registered.On
 
 //go:wasmexport on_response
 func exportResponse(p unsafe.Pointer, n uint32) uint32 { return run(registered.OnResponse, view(p, n)) }
+
+//go:wasmexport byte_classes
+func exportClasses() unsafe.Pointer {
+	registered.classify()
+	return unsafe.Pointer(&classes)
+}
 
 func view(p unsafe.Pointer, n uint32) []byte {
 	defer runtime.KeepAlive(buffer)

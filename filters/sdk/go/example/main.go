@@ -1,47 +1,48 @@
 // Command example is a filter to start from: it finds ticket numbers such as TCK-12345 and reports them as kind `ticket`.
 //
-// Build it with the stock toolchain:
-//
-//	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o ticket.wasm ./filters/sdk/go/example
+// Configuration: {"prefix": "TCK"}, 1 to 8 capital letters. The contract is filters/abi.
 package main
 
 import (
-	"encoding/json"
 	"errors"
+	"strings"
 
-	sluice "github.com/sluicegate/sluice/filters/sdk/go"
+	"github.com/sluicegate/sluice/filters/sdk/go"
 )
-
-// config is the filter's configuration.
-type config struct {
-	Prefix string `json:"prefix"` // capital letters in front of the hyphen
-}
 
 const (
 	maxPrefix = 8
 	maxDigits = 12
+	longest   = maxPrefix + 1 + maxDigits
 )
 
-var settings = config{Prefix: "TCK"}
+var prefix = "TCK"
 
 func init() {
-	sluice.Register(sluice.Filter{Request: true, Answer: true, Config: configure, Text: find})
+	sluice.Register(sluice.Filter{Request: true, Answer: true, Config: configure, Text: find, Inert: inert})
 }
 
 func main() {}
 
 func configure(text []byte) error {
-	if err := json.Unmarshal(text, &settings); err != nil {
-		return errors.New("ticket: the configuration is not JSON of the form {\"prefix\": \"TCK\"}")
+	j, key := sluice.ReadJSON(text), ""
+	for j.Object(); j.Member(&key); {
+		if key != "prefix" {
+			return errors.New("an unknown key: want prefix")
+		}
+		prefix = j.String(maxPrefix)
 	}
-	if settings.Prefix == "" || len(settings.Prefix) > maxPrefix {
-		return errors.New("ticket: prefix: 1 to 8 characters are expected")
+	if err := j.End(); err != nil {
+		return err
+	}
+	if prefix == "" || strings.Trim(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return errors.New("prefix: 1 to 8 capital letters are expected")
 	}
 	return nil
 }
 
-// find reports every ticket. A run of characters that a ticket may consist of and that reaches the end of the window could still
-// grow: it is held back. A longer run than any ticket is let go, but for its tail.
+// find reports every ticket. A word that reaches the end of the window may go on in the next one: it is held back, unless
+// it is longer than any ticket. What is held back, or was let go, comes again in the next window.
 func find(t *sluice.Text) {
 	text, at := t.Bytes(), t.Left()
 	for at < len(text) {
@@ -49,23 +50,18 @@ func find(t *sluice.Text) {
 		for end < len(text) && part(text[end]) {
 			end++
 		}
-		if end == len(text) && !t.End() {
-			break // what was before is settled
+		if end == len(text) && !t.End() && end-at <= longest {
+			break
 		}
-		if !(at > 0 && part(text[at-1])) && isTicket(text[at:end]) {
+		if isTicket(text[at:end]) && (at == 0 || !part(text[at-1])) {
 			t.Redact(at, end, "ticket")
 		}
-		at = end + 1
+		for end < len(text) && !part(text[end]) {
+			end++
+		}
+		at = end
 	}
-	t.Settle(holdFrom(min(at, len(text)), len(text)))
-}
-
-// holdFrom bounds what is held back: a run this long is no ticket, and what is left of it has the run in front as context.
-func holdFrom(at, n int) int {
-	if n-at > maxPrefix+1+maxDigits {
-		return n
-	}
-	return at
+	t.Settle(at)
 }
 
 // part tells whether a byte may stand in a ticket, or go on a word.
@@ -74,8 +70,8 @@ func part(c byte) bool {
 }
 
 func isTicket(word []byte) bool {
-	n := len(settings.Prefix)
-	if len(word) < n+2 || len(word) > n+1+maxDigits || string(word[:n]) != settings.Prefix || word[n] != '-' {
+	n := len(prefix)
+	if len(word) < n+2 || len(word) > n+1+maxDigits || string(word[:n]) != prefix || word[n] != '-' {
 		return false
 	}
 	for _, c := range word[n+1:] {
@@ -84,4 +80,9 @@ func isTicket(word []byte) bool {
 		}
 	}
 	return true
+}
+
+// inert: a byte that stands in no ticket ends none and begins none.
+func inert(c byte) bool {
+	return c != '-' && (c < '0' || c > '9') && strings.IndexByte(prefix, c) < 0
 }
