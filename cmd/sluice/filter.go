@@ -13,6 +13,8 @@ func filterCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
+		filterNewCommand(),
+		filterBuildCommand(),
 		filterTestCommand(),
 	)
 	return c

@@ -46,12 +46,17 @@ func TestMain(m *testing.M) {
 //	exec ask ...         is one HTTP request: see ask
 func TestScript(t *testing.T) {
 	cache := t.TempDir() // so that each filter is compiled once
+	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_CACHE_HOME", cache)
 			e.Setenv("HOME", filepath.Join(cache, "home"))
+			e.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
 			e.Values[scene{}] = &scene{}
 			return nil
 		},

@@ -117,3 +117,25 @@ func ExampleTry() {
 	}
 	// Output: redact 6 12 [project]
 }
+
+func TestNoConfig(t *testing.T) {
+	Register(Filter{})
+	if ok, made := TryConfig("{}"); !ok || len(made) != 0 {
+		t.Errorf("got %v %+v", ok, made)
+	}
+	if ok, made := TryConfig(`{"a": 1}`); ok || len(made) != 1 || made[0].Args[0] != "the filter takes no configuration" {
+		t.Errorf("got %v %+v", ok, made)
+	}
+}
+
+func TestInert(t *testing.T) {
+	f := Filter{Inert: func(c byte) bool { return c == ' ' }}
+	f.classify()
+	if classes[' '] != 0 || classes['x'] != 1 || classes[0] != 1 {
+		t.Errorf("classes %v", classes)
+	}
+	f.Inert = nil
+	if f.classify(); classes[' '] != 1 {
+		t.Error("without the hook no byte is inert")
+	}
+}

@@ -39,9 +39,11 @@ const rules = `
 	runtime/server           : wire exchange pipeline wire/openai wire/inference
 	runtime/control          : config strictjson exchange auth filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : control
-	cmd/sluice               : config auth filter control admin server /filters
+	cmd/sluice               : config auth filter control admin server /filters /filters/sdk
 	policies                 :
 	filters                  :
+	filters/abi              :
+	filters/sdk              : /filters/abi
 `
 
 // owners lists third-party modules that one package alone may import, and net/http with those that may.
