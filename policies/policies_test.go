@@ -64,6 +64,11 @@ func TestSchemasAreCurrent(t *testing.T) {
 	}
 	f("input.json", policy.InputSchema())
 	f("decision.json", policy.DecisionSchema())
+	capabilities, err := policy.Capabilities()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f("capabilities.json", capabilities)
 }
 
 func ExampleFS() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,8 @@ import (
 // Report is the outcome of a policy's own tests.
 type Report struct {
 	Passed, Failed, Skipped int
-	Coverage                float64 // per cent of the policy's lines, tests aside, that the tests ran
+	Coverage                float64  // per cent of the policy's lines, tests aside, that the tests ran
+	Uncovered               []string // the lines that they did not, as file:line or file:from-to, sorted
 	Results                 []TestResult
 }
 
@@ -78,8 +80,24 @@ func (l *loaded) test(ctx context.Context, o Options, txn storage.Transaction) (
 			delete(l.modules, name)
 		}
 	}
-	r.Coverage = coverage.Report(l.modules).Coverage
+	report := coverage.Report(l.modules)
+	r.Coverage, r.Uncovered = report.Coverage, uncovered(report)
 	return r, nil
+}
+
+// uncovered lists the lines that no test ran.
+func uncovered(report cover.Report) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(report.Files)) {
+		for _, r := range report.Files[name].NotCovered {
+			place := fmt.Sprintf("%s:%d", name, r.Start.Row)
+			if r.End.Row > r.Start.Row {
+				place += fmt.Sprintf("-%d", r.End.Row)
+			}
+			out = append(out, place)
+		}
+	}
+	return out
 }
 
 // add counts one result.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ type route struct {
 }
 
 // table lists every path of the public listener.
-func (s *Server) table() map[string]route {
+func table() map[string]route {
 	return map[string]route{
 		"/":                    {method: http.MethodGet, page: `{"status":"ok"}`},
 		"/ping":                {method: http.MethodGet, page: `{"ok":true}`},
@@ -33,6 +34,24 @@ func (s *Server) table() map[string]route {
 		"/v1/embeddings":       {method: http.MethodPost, surface: openai.EmbeddingsSurface()},
 		"/v1/models":           {method: http.MethodGet, surface: openai.ModelsSurface(), list: true},
 	}
+}
+
+// Surface is the surface behind a path that takes requests, such as /v1/chat/completions.
+func Surface(path string) (s exchange.Surface, ok bool) {
+	rt := table()[path]
+	return rt.surface, rt.surface != nil && !rt.list
+}
+
+// Surfaces are the paths that Surface knows, sorted.
+func Surfaces() []string {
+	var out []string
+	for path, rt := range table() {
+		if rt.surface != nil && !rt.list {
+			out = append(out, path)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // models writes the list of models.

@@ -59,7 +59,7 @@ type Server struct {
 // New makes a Server; Serve starts it.
 func New(o Options) *Server {
 	s := &Server{opts: o.withDefaults()}
-	s.routes = s.table()
+	s.routes = table()
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: s.opts.HeaderTime,
