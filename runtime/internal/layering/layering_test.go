@@ -39,7 +39,7 @@ const rules = `
 	runtime/server           : wire exchange pipeline wire/openai wire/inference
 	runtime/control          : config strictjson exchange auth filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : control
-	cmd/sluice               : config exchange auth filter policy pipeline control admin server /filters /policies
+	cmd/sluice               : config exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
 	policies                 :
 	filters                  :
 	filters/abi              :
