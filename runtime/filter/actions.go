@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // maxKinds bounds the kinds that a filter may come up with.
@@ -14,6 +15,7 @@ const maxKinds = 256
 type kind struct {
 	name   string
 	action [2]Action
+	found  [2]atomic.Int64
 }
 
 // kinds interns a filter's kinds, so that a finding costs no allocation.
@@ -43,7 +45,7 @@ func (k *kinds) find(name []byte) *kind {
 	defer k.mu.Unlock()
 	if found = k.byName[string(name)]; found == nil && len(k.byName) < maxKinds {
 		s := string(name)
-		found = &kind{s, [2]Action{pick(k.actions.Request, k.actions.DefaultRequest, s), pick(k.actions.Answer, k.actions.DefaultAnswer, s)}}
+		found = &kind{name: s, action: [2]Action{pick(k.actions.Request, k.actions.DefaultRequest, s), pick(k.actions.Answer, k.actions.DefaultAnswer, s)}}
 		k.byName[s] = found
 	}
 	return found

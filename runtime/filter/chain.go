@@ -204,12 +204,17 @@ func (p *Pass) whole() bool {
 	return !p.varied && len(p.runs) == len(p.c.filters) && !slices.ContainsFunc(p.runs, func(r run) bool { return r.down })
 }
 
-// Close gives back what the pass holds and wipes its text from the instances it used. It may be called more than once.
+// Close gives back what the pass holds and wipes its text from the instances it used, but for those that are its tenant's
+// (IsolateTenant). It may be called more than once.
 func (p *Pass) Close() {
 	for i := range p.runs {
 		if r := &p.runs[i]; r.used {
 			r.used = false
-			r.f.pool.wipe(p.id)
+			r.f.stats.held.Add(int64(-r.held))
+			r.held = 0
+			if o := r.owner(); o.pass != 0 {
+				r.f.pool.wipe(o)
+			}
 		}
 	}
 }

@@ -29,6 +29,7 @@ type Engine struct {
 	cache   wazero.CompilationCache
 	log     *slog.Logger
 	tenants tenants
+	janitor janitor
 	heavy   atomic.Int32 // guests that run now and are paced; see clock.rest
 }
 
@@ -75,4 +76,7 @@ func privateDir(dir string) error {
 }
 
 // Close frees the compiled code. All filters must be closed before.
-func (e *Engine) Close(ctx context.Context) error { return e.cache.Close(ctx) }
+func (e *Engine) Close(ctx context.Context) error {
+	e.janitor.stop()
+	return e.cache.Close(ctx)
+}

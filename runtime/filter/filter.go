@@ -20,7 +20,6 @@ package filter
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
@@ -68,6 +67,12 @@ const (
 	WholeRefuse = "refuse" // refuse requests that ask for a stream
 )
 
+// How far instances are kept apart (Spec.Isolation).
+const (
+	IsolateExchange = "exchange" // an instance is put back to its snapshot between any two exchanges; the default
+	IsolateTenant   = "tenant"   // only where the tenant changes: a guest may remember text of its own tenant's exchanges
+)
+
 // Spec describes one filter to load.
 type Spec struct {
 	Name            string // [a-z0-9] then [a-z0-9_-], at most 64 bytes
@@ -81,6 +86,7 @@ type Spec struct {
 	FailOpen        bool     // a failure of the filter lets text pass unfiltered, and is counted
 	Whole           string   // "", WholeBuffer or WholeRefuse
 	View            string   // what an http-wasm handler sees: "" or ViewSynthetic, or ViewFull
+	Isolation       string   // "", IsolateExchange or IsolateTenant
 	Limits          Limits
 	HMACKey         []byte // from which each tenant's key is derived; needed where an action is HMAC
 }
@@ -89,7 +95,8 @@ type Spec struct {
 type Limits struct {
 	ModuleBytes int           // size of the module: 16 MiB
 	MemoryPages int           // linear memory in pages of 64 KiB: 256 (16 MiB)
-	Instances   int           // instances alive at once: twice GOMAXPROCS, at least 4
+	Instances   int           // instances alive at once; more calls wait: twice GOMAXPROCS, at least 4
+	Idle        time.Duration // after which an instance that no call used is given back: 5 min
 	Base        time.Duration // guest time per exchange and direction: 50 ms
 	PerByte     time.Duration // guest time more for each new byte of text: 2 us
 	Total       time.Duration // the two together at most: 250 ms
@@ -150,34 +157,6 @@ func (f *Filter) Required() bool { return !f.spec.Optional }
 // the instructions or globals that prevent it.
 func (f *Filter) Restorable() (ok bool, reasons []string) {
 	return len(f.mod.unrestorable) == 0, f.mod.unrestorable
-}
-
-// Stats is what a filter has done since it was loaded.
-type Stats struct {
-	Calls      int64         // hooks called
-	Time       time.Duration // guest time
-	Units      int64         // units of fuel
-	Failures   int64         // calls that failed: trap, budget, bad span, ...
-	FailedOpen int64         // exchanges that went on without the filter
-	Rejections int64         // verdicts
-	Instances  int64         // alive now
-	Discarded  int64         // instances thrown away: trapped, grown, or not restorable
-	Skipped    int64         // bytes of streams that passed without a call, as all of their byte classes are inert
-}
-
-// Stats reads the filter's counters.
-func (f *Filter) Stats() Stats {
-	return Stats{
-		Calls: f.stats.calls.Load(), Time: time.Duration(f.stats.nanos.Load()), Units: f.stats.units.Load(),
-		Failures: f.stats.failures.Load(), FailedOpen: f.stats.open.Load(), Rejections: f.stats.rejections.Load(),
-		Instances: f.stats.instances.Load(), Discarded: f.stats.discarded.Load(), Skipped: f.stats.skipped.Load(),
-	}
-}
-
-type counters struct {
-	calls, nanos, units, failures, open, rejections, instances, discarded, skipped atomic.Int64
-
-	memory int // the largest linear memory seen, in self-tests
 }
 
 // hooks is the bit set that sluice_abi_v1 returns.

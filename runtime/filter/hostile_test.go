@@ -112,7 +112,7 @@ func TestNoLeak(t *testing.T) {
 		}
 		for _, in := range h.pool.idle {
 			view, _ := in.mem.Read(0, in.mem.Size())
-			if in.owner != 0 || strings.Contains(string(view), "secret of") {
+			if in.owner != (owner{}) || strings.Contains(string(view), "secret of") {
 				t.Error("an idle instance holds text")
 			}
 		}
@@ -322,7 +322,7 @@ func restored(t *testing.T, f *Filter, after string) {
 	t.Helper()
 	s := f.mod.snap
 	for _, in := range f.pool.idle {
-		if in.owner != 0 {
+		if in.owner != (owner{}) {
 			t.Errorf("%s after %q: an idle instance still has an owner", f.Name(), after)
 		}
 		if view, _ := in.mem.Read(0, in.mem.Size()); !bytes.Equal(view, s.memory) {

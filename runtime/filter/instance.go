@@ -24,10 +24,13 @@ type instance struct {
 	alloc   api.Function
 	hooks   [stageCount]api.Function
 	call    call
-	stack   [4]uint64 // parameters and results; on_text has the most
-	owner   uint64    // the pass whose text it may hold; 0: none
-	holds   uint64    // the pass whose handle_request it ran last, with all that the guest left; 0: none
-	broken  bool      // trapped: worth nothing more
+	stack   [4]uint64     // parameters and results; on_text has the most
+	owner   owner         // whose text it may hold
+	holds   uint64        // the pass whose handle_request it ran last, with all that the guest left; 0: none
+	broken  bool          // trapped: worth nothing more
+	since   time.Duration // when its last call ended
+	size    int64         // bytes of memory, as its pool has them counted
+	tally   tally
 }
 
 // snapshot is a state that instances are put back to.
@@ -65,14 +68,15 @@ func (m *module) instantiate(ctx context.Context, f *Filter, limit time.Duration
 			in.hooks[s] = mod.ExportedFunction(name)
 		}
 	}
-	f.stats.instances.Add(1)
+	in.since = now()
+	f.pool.add(in)
 	return in, nil
 }
 
 // close frees the instance.
 func (in *instance) close() {
-	in.f.stats.instances.Add(-1)
 	_ = in.mod.Close(context.Background()) // it only frees memory
+	in.f.pool.gone(in)
 }
 
 // snapshot copies the instance's state.
@@ -110,7 +114,7 @@ func (in *instance) restore(s *snapshot) bool {
 	}
 	in.call.ticks, in.call.seed, in.call.calls = 0, 0, 0
 	in.call.forget()
-	in.owner, in.holds = 0, 0
+	in.owner, in.holds = owner{}, 0
 	return true
 }
 
@@ -168,9 +172,7 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 		err = in.enter(in.hooks[s], s)
 	}
 	took := c.clock.stop()
-	in.f.stats.calls.Add(1)
-	in.f.stats.nanos.Add(int64(took))
-	in.f.stats.units.Add(c.clock.units)
+	in.tally.call(took, c.clock.units)
 	if in.f.proof {
 		in.f.stats.memory = max(in.f.stats.memory, int(in.mem.Size()))
 	}

@@ -72,6 +72,7 @@ func (e *Engine) load(ctx context.Context, s Spec) (*Filter, error) {
 		_ = m.close(ctx)
 		return nil, err
 	}
+	e.janitor.add(f.pool)
 	return f, nil
 }
 
@@ -102,14 +103,12 @@ func (f *Filter) open(ctx context.Context, m *module) error {
 	if err := f.start(ctx); err != nil {
 		return err
 	}
-	f.stats.calls.Store(0) // those of the warm-up
-	f.stats.nanos.Store(0)
-	f.stats.units.Store(0)
 	return nil
 }
 
 // Close waits for the calls that run and frees the filter. Later calls fail.
 func (f *Filter) Close(ctx context.Context) error {
+	f.engine.janitor.remove(f.pool)
 	if err := f.pool.close(ctx); err != nil {
 		return err
 	}
@@ -169,6 +168,7 @@ func (f *Filter) start(ctx context.Context) error {
 	}
 	f.mod.snap = in.snapshot()
 	in.restore(f.mod.snap)
+	in.tally = tally{} // that of the warm-up
 	f.pool.idle = append(f.pool.idle, in)
 	return nil
 }
@@ -330,6 +330,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("stream is %q: want %s or %s", s.Whole, WholeBuffer, WholeRefuse)
 	case s.View != "" && s.View != ViewSynthetic && s.View != ViewFull:
 		return fmt.Errorf("view is %q: want %s or %s", s.View, ViewSynthetic, ViewFull)
+	case s.Isolation != "" && s.Isolation != IsolateExchange && s.Isolation != IsolateTenant:
+		return fmt.Errorf("isolation is %q: want %s or %s", s.Isolation, IsolateExchange, IsolateTenant)
 	case s.Limits.MemoryPages > 65536:
 		return fmt.Errorf("a limit of %d memory pages: there are at most 65536", s.Limits.MemoryPages)
 	}
@@ -353,9 +355,10 @@ func (f *Filter) behaviour() string {
 		Grants          []string
 		FailOpen        bool
 		Whole, View     string
+		Tenant          bool
 		Limits          Limits
 		HMACKey         []byte
-	}{f.digest, s.Request, s.Answer, s.Config, s.Actions, s.Grants, s.FailOpen, s.Whole, s.View, s.Limits, s.HMACKey}) // a hash takes every write
+	}{f.digest, s.Request, s.Answer, s.Config, s.Actions, s.Grants, s.FailOpen, s.Whole, s.View, s.Isolation == IsolateTenant, s.Limits, s.HMACKey}) // a hash takes every write
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -384,5 +387,6 @@ func (l Limits) withDefaults() Limits {
 	span(&l.PerByte, 2*time.Microsecond)
 	span(&l.Total, MaxGuestTime)
 	span(&l.Load, 2*time.Second)
+	span(&l.Idle, 5*time.Minute)
 	return l
 }

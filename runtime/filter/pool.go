@@ -3,23 +3,48 @@ package filter
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 var errClosed = errors.New("the filter is closed")
 
-// pool keeps a filter's instances. An instance that goes to another exchange is put back to the snapshot first, so no
-// guest sees text of an exchange that is not its own; where that can't be done, it is thrown away.
+// owner is whose text an instance may hold. The zero value is nobody's.
+type owner struct {
+	pass   uint64
+	tenant string // IsolateTenant: in place of the pass
+}
+
+// pool keeps a filter's instances. An instance that goes to another owner is put back to the snapshot first, so no
+// guest sees text of an exchange, or of a tenant, that is not its own; where that can't be done, it is thrown away.
+// Instances are made as calls need them, up to a limit, and given back when they were idle for long.
 type pool struct {
-	f      *Filter
-	slots  chan struct{} // one for each instance that may be out
-	mu     sync.Mutex
-	idle   []*instance
-	closed bool
-	done   chan struct{} // closed when closed is set
+	f       *Filter
+	slots   chan struct{} // one for each instance that may be out
+	waiting atomic.Int64  // calls that wait for a slot
+	mu      sync.Mutex
+	idle    []*instance
+	tally   tally
+	figures poolFigures
+	closed  bool
+	done    chan struct{} // closed when closed is set
 
 	closing sync.Mutex // serialises close
 	drained int        // slots that close has taken for good
+}
+
+// poolFigures are what a pool has done, and has; guarded by its mutex.
+type poolFigures struct {
+	alive     int64
+	memory    int64 // bytes of linear memory of those alive
+	created   int64
+	reclaimed int64
+	discarded int64
+	cold      int64
+	waits     int64
 }
 
 func newPool(f *Filter, limit int) *pool {
@@ -27,81 +52,110 @@ func newPool(f *Filter, limit int) *pool {
 }
 
 // get waits for an instance that is clean, or holds nothing but the owner's text.
-func (p *pool) get(ctx context.Context, owner uint64) (*instance, error) {
+func (p *pool) get(ctx context.Context, o owner) (*instance, error) {
 	select {
 	case p.slots <- struct{}{}:
 	default:
-		select {
-		case p.slots <- struct{}{}:
-		case <-p.done:
-			return nil, errClosed
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := p.wait(ctx); err != nil {
+			return nil, err
 		}
 	}
-	in, err := p.pick(ctx, owner)
+	in, err := p.pick(ctx, o)
 	if err != nil {
 		<-p.slots
 		return nil, err
 	}
-	in.owner = owner
+	in.owner = o
 	return in, nil
 }
 
+// wait takes the next slot that comes free.
+func (p *pool) wait(ctx context.Context) error {
+	p.mu.Lock()
+	p.figures.waits++
+	p.mu.Unlock()
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-p.done:
+		return errClosed
+	case <-ctx.Done():
+		return fmt.Errorf("waited for one of its %d instances: %w", cap(p.slots), ctx.Err())
+	}
+}
+
 // pick takes an idle instance and readies it for the owner, or makes one.
-func (p *pool) pick(ctx context.Context, owner uint64) (*instance, error) {
+func (p *pool) pick(ctx context.Context, o owner) (*instance, error) {
 	for {
-		in, err := p.take(owner)
-		if err != nil {
+		in, cold, err := p.take(o)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if in == nil {
-			return p.f.instance(ctx)
-		}
-		if in.owner == owner || in.owner == 0 || p.reset(in) {
+		case in == nil:
+			return p.create(ctx, cold)
+		case in.owner == o || in.owner == owner{} || p.reset(in):
 			return in, nil
 		}
 		p.discard(in)
 	}
 }
 
-// take removes an idle instance: the owner's own, else a clean one, else the one longest idle; nil if there is none.
-func (p *pool) take(owner uint64) (*instance, error) {
+// create makes an instance. It is a cold start where none was alive.
+func (p *pool) create(ctx context.Context, cold bool) (*instance, error) {
+	in, err := p.f.instance(ctx)
+	if err == nil && cold {
+		p.mu.Lock()
+		p.figures.cold++
+		p.mu.Unlock()
+	}
+	return in, err
+}
+
+// take removes an idle instance: the owner's own, else the clean one used last, else the one longest idle. Where there
+// is none, cold tells whether none is alive either.
+func (p *pool) take(o owner) (in *instance, cold bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, errClosed
+		return nil, false, errClosed
 	}
 	best := -1
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if p.idle[i].owner == owner {
+		if p.idle[i].owner == o {
 			best = i
 			break
 		}
-		if p.idle[i].owner == 0 && best < 0 {
+		if best < 0 && p.idle[i].owner == (owner{}) {
 			best = i
 		}
 	}
 	if best < 0 {
 		if len(p.idle) == 0 {
-			return nil, nil
+			return nil, p.figures.alive == 0, nil
 		}
 		best = 0
 	}
-	return p.remove(best), nil
+	return p.remove(best), false, nil
 }
 
 // remove takes one instance out of the idle ones. Called with mu held.
 func (p *pool) remove(i int) *instance {
 	in := p.idle[i]
-	p.idle = append(p.idle[:i], p.idle[i+1:]...)
+	p.idle = slices.Delete(p.idle, i, i+1)
 	return in
 }
 
 // put gives an instance back. It may still hold its owner's text: wipe ends that, or the next owner's get.
 func (p *pool) put(in *instance) {
 	in.call.forget()
+	in.since = in.call.clock.mark
+	size := int64(in.mem.Size())
 	p.mu.Lock()
+	p.tally.take(&in.tally)
+	p.figures.memory += size - in.size
+	in.size = size
 	keep := !in.broken
 	if keep {
 		p.idle = append(p.idle, in)
@@ -113,10 +167,28 @@ func (p *pool) put(in *instance) {
 	<-p.slots
 }
 
+// add counts a new instance, which is not yet among the idle ones.
+func (p *pool) add(in *instance) {
+	in.size = int64(in.mem.Size())
+	p.mu.Lock()
+	p.figures.alive++
+	p.figures.created++
+	p.figures.memory += in.size
+	p.mu.Unlock()
+}
+
+// gone counts an instance that was freed.
+func (p *pool) gone(in *instance) {
+	p.mu.Lock()
+	p.figures.alive--
+	p.figures.memory -= in.size
+	p.mu.Unlock()
+}
+
 // wipe puts the idle instances that hold the owner's text back to the snapshot. Done at the exchange's end, it keeps
 // the reset out of the next one's way. It needs a slot, as everything that takes an instance out does: there are never
 // more instances than slots.
-func (p *pool) wipe(owner uint64) {
+func (p *pool) wipe(o owner) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-p.done:
@@ -124,7 +196,7 @@ func (p *pool) wipe(owner uint64) {
 	}
 	defer func() { <-p.slots }()
 	for {
-		in := p.takeDirty(owner)
+		in := p.takeDirty(o)
 		if in == nil {
 			return
 		}
@@ -138,11 +210,11 @@ func (p *pool) wipe(owner uint64) {
 	}
 }
 
-func (p *pool) takeDirty(owner uint64) *instance {
+func (p *pool) takeDirty(o owner) *instance {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, in := range p.idle {
-		if in.owner == owner {
+		if in.owner == o {
 			return p.remove(i)
 		}
 	}
@@ -156,8 +228,49 @@ func (p *pool) reset(in *instance) bool {
 }
 
 func (p *pool) discard(in *instance) {
+	p.free(in, &p.figures.discarded)
+}
+
+// free ends an instance that is out, and counts it.
+func (p *pool) free(in *instance, as *int64) {
 	in.close()
-	p.f.stats.discarded.Add(1)
+	p.mu.Lock()
+	*as++
+	p.mu.Unlock()
+}
+
+// reap gives back the instances that were idle for limits.Idle at the time t, and returns how long it is until the next
+// one can be. Where all slots are taken nothing is idle for long, and there it does nothing.
+func (p *pool) reap(t time.Duration) time.Duration {
+	limit := p.f.spec.Limits.Idle
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		return limit
+	}
+	defer func() { <-p.slots }()
+	for {
+		in, next := p.takeOld(t, limit)
+		if in == nil {
+			return next
+		}
+		p.free(in, &p.figures.reclaimed)
+	}
+}
+
+// takeOld removes an instance that was idle for the limit; nil where there is none, with the time until there may be.
+func (p *pool) takeOld(t, limit time.Duration) (*instance, time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := limit
+	for i, in := range p.idle {
+		left := in.since + limit - t
+		if left <= 0 && !p.closed {
+			return p.remove(i), 0
+		}
+		next = min(next, left)
+	}
+	return nil, next
 }
 
 // close waits for the instances that are out and frees all. Where ctx ends the wait, it may be called again.
@@ -177,9 +290,12 @@ func (p *pool) close(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	for _, in := range p.idle {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, in := range idle {
 		in.close()
 	}
-	p.idle = nil
 	return nil
 }

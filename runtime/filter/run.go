@@ -24,6 +24,7 @@ type run struct {
 	bytes  [2]int
 	spent  [2]time.Duration
 	output [2]int
+	held   int // bytes that its streams hold back
 	labels int
 	logs   int
 	http   *handling // of an http-wasm handler whose handle_request went on
@@ -43,7 +44,7 @@ func (r *run) hold(ctx context.Context) (holding, error) {
 	if err != nil {
 		return holding{}, err
 	}
-	in, err := r.f.pool.get(ctx, r.p.id)
+	in, err := r.f.pool.get(ctx, r.owner())
 	if err != nil {
 		r.f.engine.tenants.leave(g)
 		return holding{}, err
@@ -53,6 +54,16 @@ func (r *run) hold(ctx context.Context) (holding, error) {
 	}
 	r.used = true
 	return holding{r, in, g}, nil
+}
+
+// owner is whose text the instances may hold that the run used.
+func (r *run) owner() owner {
+	if r.f.spec.Isolation == IsolateTenant {
+		if t := r.p.tenant(); t != "" {
+			return owner{tenant: t}
+		}
+	}
+	return owner{pass: r.p.id}
 }
 
 func (h holding) release() {
@@ -131,6 +142,7 @@ func newProgress(d Direction, role wire.Role, arguments, streamed bool) progress
 // render appends what stands for a finding, and counts it.
 func (r *run) render(dst []byte, d Direction, k *kind, value []byte) ([]byte, error) {
 	action := k.action[d]
+	k.found[d].Add(1)
 	if action == Report {
 		r.p.count(&r.p.reports[d], k.name)
 		return append(dst, value...), nil
@@ -190,6 +202,9 @@ func (r *run) failure(ctx context.Context, d Direction, err error) error {
 		return exchange.Fail(stages[d], wire.ClientClosed, "the caller went away", err)
 	}
 	r.f.stats.failures.Add(1)
+	if errors.Is(err, errTrap) {
+		r.f.stats.traps.Add(1)
+	}
 	if !r.broke && r.canary != nil && ctx.Err() == nil {
 		r.canary.failed()
 	}
