@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the shipped filters, byte for byte the same on every machine with the same compiler.
 #
-#   filters/build.sh           builds redact/redact.wasm and prompt/prompt.wasm
+#   filters/build.sh           builds the .wasm of each folder
 #   filters/build.sh --check   builds into a temporary folder and fails where the committed modules differ
 #
 # Compiler: Debian's clang 14.0.6 and its linker: apt-get update && apt-get install -y clang-14 lld-14
@@ -26,6 +26,7 @@ build() {
 }
 
 build_all() {
+	build guard 327680 "$1/guard.wasm"
 	build redact 196608 "$1/redact.wasm"
 	build prompt 131072 "$1/prompt.wasm"
 }
@@ -33,7 +34,7 @@ build_all() {
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 build_all "$out"
-for name in redact prompt; do
+for name in guard prompt redact; do
 	if [ "${1:-}" != --check ]; then
 		install -m 644 "$out/$name.wasm" "$name/$name.wasm"
 	elif ! cmp -s "$out/$name.wasm" "$name/$name.wasm"; then

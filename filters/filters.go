@@ -1,6 +1,6 @@
 // Package filters holds the filters that ship inside the binary, built from the C sources beside it by build.sh.
 //
-// A configuration names them `builtin:redact` and `builtin:prompt`; the engine in runtime/filter loads their bytes like
+// A configuration names them `builtin:redact`, `builtin:guard` and `builtin:prompt`; the engine in runtime/filter loads their bytes like
 // any other module. The contract they are written to stands in abi/README.md, kits to write more in sdk/.
 package filters
 
@@ -9,6 +9,9 @@ import (
 	"maps"
 	"slices"
 )
+
+//go:embed guard/guard.wasm
+var guard []byte
 
 //go:embed redact/redact.wasm
 var redact []byte
@@ -23,6 +26,7 @@ var vectors embed.FS
 
 // builtin is the table of shipped filters: name to module.
 var builtin = map[string][]byte{
+	"guard":  guard,
 	"redact": redact,
 	"prompt": prompt,
 }

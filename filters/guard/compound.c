@@ -1,0 +1,257 @@
+// Words. Letters and figures make words; words that single signs link ("how-to", "pa$$word"), or single letters with single
+// spaces between them ("b o m b"), make a compound, which may be read as one word. A compound is judged when the next one is
+// known, since that may make an exception of its last word ("bomb shelter").
+#include "guard.h"
+
+#define MAX_PARTS 24
+#define MAX_JOINED MAX_WORD
+#define MAX_COMPOUND 160 // bytes; then the next word begins another
+#define MAX_RUN MAX_WORD // letters and figures in a row; more are no word
+#define APART 64         // bytes between words that are no neighbours any more
+
+enum { FRESH, PLAIN, LEET, SPACED, BROKEN }; // the link behind the last word
+
+static struct {
+	u32 letters[MAX_WORD], n; // as append_letter makes them
+	u32 digits, run;
+	u32 start, end;
+	u8 before;
+	int on;
+} word;
+
+static struct {
+	u32 start, end;
+	look_t look;
+} parts[MAX_PARTS];
+
+static struct {
+	u32 start, parts, digits;
+	u32 joined[MAX_JOINED], joined_n; // its letters, and those that signs behind the last word stand for
+	u32 whole_n;                      // the letters up to the last word's end
+	u8 before, link, gap;
+	int single; // only single letters so far
+	int junk;
+} comp;
+
+static struct {
+	int dot, line, gap;
+} between; // what stands between compounds
+
+static struct {
+	word_t words[MAX_PARTS];
+	u32 n, end;
+} pending;
+
+static word_t last; // the word judged last
+static int has_last;
+static u32 number;
+
+void compound_begin(u32 first_number, int junk) {
+	number = first_number;
+	word.on = 0, comp.parts = 0, comp.link = FRESH, comp.junk = junk;
+	pending.n = 0, has_last = 0;
+	between.dot = between.line = between.gap = 0;
+}
+
+int compound_junk(void) { return comp.junk; }
+u32 compound_number(void) { return pending.n ? pending.words[0].number : number; }
+
+static int neighbours(const word_t *a, const word_t *b) { return a->number + 1 == b->number; }
+
+// judge hands the pending words on, but for exceptions. next: the word behind them, or 0.
+static void judge(const word_t *next) {
+	scan.redact = 0;
+	for (u32 k = 0; k < pending.n; k++) {
+		word_t *w = &pending.words[k];
+		const word_t *after = k + 1 < pending.n ? w + 1 : next;
+		int excepted = has_last && neighbours(&last, w) && vocab_excepted(&last.look, &w->look);
+		if (!excepted && after && neighbours(w, after)) excepted = vocab_excepted(&w->look, &after->look);
+		if (!excepted && w->look.n) phrase_word(w);
+		last = *w, has_last = 1;
+	}
+	pending.n = 0;
+	if (!next) has_last = 0;
+	if (!scan.redact) return;
+	scan.redacted = pending.end, has_last = 0;
+	phrase_forget(last.number + 1);
+	scan_again(pending.end);
+}
+
+static word_t new_words[MAX_PARTS];
+static u32 new_n;
+
+static void add_word(look_t look, u32 start, u32 end) {
+	if (look.stop || new_n == MAX_PARTS) return;
+	new_words[new_n++] = (word_t){look, start, end, 0, comp.start, comp.before};
+}
+
+// split reads letters as words run together.
+static int split(const u32 *letters, u32 n, u32 start, u32 end) {
+	u16 ids[16];
+	u32 count = n >= 8 ? vocab_split(letters, n, ids, 16) : 0;
+	for (u32 k = 0; k < count; k++) add_word((look_t){{ids[k]}, 1, id_flags[ids[k]] & ID_STOP}, start, end);
+	return count > 0;
+}
+
+// read_joined reads the whole compound as one word, or as words run together.
+static int read_joined(u32 end) {
+	u32 copy[MAX_JOINED];
+	if (comp.parts < 2 || comp.whole_n > MAX_JOINED) return 0;
+	for (u32 i = 0; i < comp.whole_n; i++) copy[i] = comp.joined[i];
+	look_t look = vocab_look(copy, comp.whole_n, (int)comp.digits);
+	if (vocab_flags(&look) & ID_USED || (comp.single && look.n)) return add_word(look, comp.start, end), 1;
+	return comp.single && split(comp.joined, comp.whole_n, comp.start, end);
+}
+
+// flush ends the compound at hand: its words are pending then, and those before are judged.
+static void flush(void) {
+	if (!comp.parts) return;
+	u32 end = parts[comp.parts - 1].end;
+	if (pending.n && comp.start - pending.end > APART) judge(0);
+	new_n = 0;
+	if (!read_joined(end))
+		for (u32 k = 0; k < comp.parts; k++) {
+			if (comp.parts == 1 && !parts[k].look.n && split(comp.joined, comp.whole_n, parts[k].start, parts[k].end)) continue;
+			add_word(parts[k].look, parts[k].start, parts[k].end);
+		}
+	number += comp.gap;
+	comp.parts = 0, comp.link = FRESH, comp.gap = 0;
+	if (!new_n) return;
+	for (u32 k = 0; k < new_n; k++) new_words[k].number = number++;
+	judge(&new_words[0]);
+	for (u32 k = 0; k < new_n; k++) pending.words[k] = new_words[k];
+	pending.n = new_n, pending.end = end;
+}
+
+static void join_letter(u32 c) {
+	if (comp.joined_n >= MAX_JOINED) comp.joined_n = MAX_JOINED + 1;
+	else if (!comp.joined_n || comp.joined[comp.joined_n - 1] != c || is_digit(c)) comp.joined[comp.joined_n++] = c;
+}
+
+static int linked(void) {
+	if (comp.parts == MAX_PARTS || word.end - comp.start > MAX_COMPOUND || comp.joined_n + word.n > MAX_JOINED) return 0;
+	return comp.link == PLAIN || comp.link == LEET || (comp.link == SPACED && comp.single && word.run == 1);
+}
+
+static void begin_compound(void) {
+	comp.start = word.start, comp.before = word.before;
+	comp.joined_n = comp.whole_n = comp.digits = 0, comp.single = 1;
+	comp.gap = (u8)between.gap;
+	between.dot = between.line = between.gap = 0;
+}
+
+static void end_word(void) {
+	word.on = 0;
+	if (comp.parts && !linked()) flush();
+	if (!comp.parts) begin_compound();
+	for (u32 i = 0; i < word.n && i < MAX_WORD; i++) join_letter(word.letters[i]);
+	comp.whole_n = comp.joined_n;
+	comp.digits += word.digits;
+	comp.single &= word.run == 1;
+	look_t none = {{0}, 0, 0};
+	look_t look = word.n <= MAX_WORD ? vocab_look(word.letters, word.n, (int)word.digits) : none;
+	parts[comp.parts].start = word.start, parts[comp.parts].end = word.end;
+	parts[comp.parts++].look = look;
+	comp.link = FRESH;
+}
+
+static void begin_word(u32 i, u32 before) {
+	word.on = 1, word.n = word.digits = word.run = 0;
+	word.start = i, word.before = (u8)before;
+	between.dot = between.line = 0;
+}
+
+static void letter_alone(u32 c, u32 i, u32 end, u32 before) {
+	if (word.on) end_word();
+	flush();
+	begin_word(i, before);
+	word.letters[0] = c, word.n = word.run = 1, word.end = end;
+	end_word();
+	flush();
+}
+
+void compound_letter(u32 c, u32 i, u32 end, u32 before) {
+	if (comp.junk) {
+		if (pending.n && i - pending.end > APART) judge(0);
+		return;
+	}
+	if (c & IDEOGRAPH) {
+		letter_alone(c, i, end, before);
+		return;
+	}
+	if (!word.on) begin_word(i, before);
+	word.n = append_letter(word.letters, word.n, c);
+	word.digits += is_digit(c);
+	word.end = end;
+	if (++word.run > MAX_RUN || end - word.start > 4 * MAX_COMPOUND) {
+		word.on = 0;
+		flush();
+		comp.junk = 1;
+	}
+}
+
+// link_of gives what a sign between two words makes of them.
+static u32 link_of(u32 c) {
+	switch (c) {
+	case '@':
+	case '$':
+	case '!':
+	case '|': return LEET;
+	case '-':
+	case '_':
+	case '.':
+	case ',':
+	case '*':
+	case '~':
+	case '/':
+	case '+':
+	case '^':
+	case '=': return PLAIN;
+	case ' ': return comp.single ? SPACED : BROKEN;
+	}
+	return BROKEN;
+}
+
+static void note_between(u32 c) {
+	if (c == '.' || c == '!' || c == '?' || c == ';' || c == ':') between.dot = 1;
+	if ((c == ' ' || c == '\n') && between.dot) between.gap = 1;
+	if (c == '\n' && between.line) between.gap = 1;
+	if (c == '\n') between.line = 1;
+}
+
+void compound_other(u32 c, u32 i) {
+	if (c == '\'' && word.on) return;
+	comp.junk = 0;
+	if (word.on) end_word();
+	note_between(c);
+	if (comp.parts) {
+		u32 link = link_of(c);
+		if (comp.link != FRESH && (comp.link != LEET || link != LEET)) link = BROKEN;
+		comp.link = (u8)link;
+		if (link == LEET) join_letter(c == '@' ? 'a' : c == '$' ? 's' : c == '!' ? 'i' : 'l');
+		if (link == BROKEN) flush();
+	} else if (pending.n && i - pending.end > APART) {
+		judge(0);
+	}
+}
+
+void compound_end(void) {
+	if (word.on) end_word();
+	flush();
+	judge(0);
+}
+
+int compound_open(u32 *from, u8 *before) {
+	if (comp.parts) return *from = comp.start, *before = comp.before, 1;
+	return *from = word.start, *before = word.before, word.on;
+}
+
+int compound_pending(u32 *from, u8 *before) {
+	u32 all = 0;
+	for (u32 k = 0; k < pending.n; k++) all |= vocab_flags(&pending.words[k].look);
+	if (!(all & (ID_USED | ID_FIRST))) return 0;
+	const word_t *w = &pending.words[0];
+	if (has_last && neighbours(&last, w) && (vocab_flags(&last.look) & ID_FIRST)) w = &last;
+	*from = w->from, *before = w->before;
+	return 1;
+}

@@ -1,0 +1,171 @@
+// guard: finds phrases and patterns in text, scores it, and gives a verdict where the configuration asks for one.
+//
+// on_text scans from where the text held back begins. Held back is what may yet belong to a finding; what that is, the parts
+// say themselves: each knows from where it needs the text again.
+#include "guard.h"
+
+SLUICE_ARENA(SLUICE_WINDOW + SLUICE_CONTEXT + 64)
+
+#define HIDDEN_RUN 8 // invisible characters in a row that hide something
+
+static struct {
+	u8 before;           // LINE, SPACE or INSIDE: what the last character was
+	u32 invisible, invisible_from; // characters in a row that are left out
+	u32 live_from;       // where patterns are under way since: a scan may begin there
+	u8 live_before;
+	int live_junk;
+} chars;
+
+// feed gives a character to the patterns. clean is a place at or before it where a scan may begin; before what stands before it.
+static void feed(u32 c, u32 clean, u32 before, int junk) {
+	u32 where = pattern_first[c < 128 ? c : 128], line = chars.before == LINE;
+	if (!pattern_live && !(where & ANYWHERE) && !(where & AT_LINE && line)) return;
+	int was = pattern_live != 0;
+	pattern_feed(c, (int)line);
+	if (!was && pattern_live) chars.live_from = clean, chars.live_before = (u8)before, chars.live_junk = junk;
+}
+
+// feed_run feeds all white space in a row as one space.
+static void feed_run(u32 c, u32 clean, u32 before, int junk) {
+	if (c != ' ' && c != '\n') {
+		feed(c, clean, before, junk);
+		chars.before = INSIDE;
+		return;
+	}
+	if (chars.before == INSIDE) feed(' ', clean, before, junk);
+	if (c == '\n') chars.before = LINE;
+	else if (chars.before == INSIDE) chars.before = SPACE;
+}
+
+// step takes the character at i, or the two that it stands for, to the patterns and then to the words.
+static void step(u32 c, u32 second, u32 i, u32 end) {
+	u32 before = chars.before, from = i;
+	u8 from_before = (u8)before;
+	chars.invisible = 0;
+	if (!compound_open(&from, &from_before)) from = i, from_before = (u8)before;
+	feed_run(c, from, from_before, compound_junk());
+	if (second) feed_run(second, from, from_before, compound_junk());
+	if (!is_letter(c) && !is_digit(c) && !(c & IDEOGRAPH)) {
+		compound_other(c, i);
+		return;
+	}
+	compound_letter(c, i, end, before);
+	if (second) compound_letter(second, i, end, before);
+}
+
+// next is the character at i, after what is invisible is counted: DROP where nothing is to be done.
+static u32 next(u32 i, u32 *width) {
+	u32 c = text.b[i];
+	*width = 1;
+	if (c < 0x80 && c != '\\') return ascii_fold(c);
+	c = unit(i, width);
+	if (c != DROP) return c;
+	if (!chars.invisible++) chars.invisible_from = i;
+	if (chars.invisible < HIDDEN_RUN) return DROP;
+	chars.invisible = 0;
+	return SYMBOL | PAIR; // a run that hides something
+}
+
+static u32 run(u32 i) {
+	u32 width;
+	for (; i < text.n && !scan.over; i += width) {
+		u32 c = next(i, &width);
+		if (!width) break;
+		scan.at = i + width;
+		if (c == DROP) continue;
+		if (c == (SYMBOL | PAIR)) {
+			finding(hidden_list, hidden_weight, scan.at, scan.at);
+			step(SYMBOL, 0, i, scan.at);
+		} else if (c & PAIR) {
+			step(c >> 8 & 127, c & 127, i, scan.at);
+		} else {
+			step(c, 0, i, scan.at);
+		}
+	}
+	return i;
+}
+
+void scan_again(u32 from) {
+	u32 active = scan.active, width, to = scan.at < text.n ? scan.at : text.n;
+	scan.active = 0; // told once already
+	pattern_begin();
+	chars.before = INSIDE, chars.invisible = 0;
+	for (u32 i = from; i < to; i += width) {
+		u32 c = next(i, &width);
+		if (c == DROP) continue;
+		chars.invisible = 0;
+		if (c & PAIR && c != (SYMBOL | PAIR)) feed_run(c >> 8 & 127, from, INSIDE, 0);
+		feed_run(c == (SYMBOL | PAIR) ? SYMBOL : c & PAIR ? c & 127 : c, from, INSIDE, 0);
+	}
+	scan.active = active;
+}
+
+static struct {
+	u32 at;
+	u8 before;
+	int junk;
+} clean; // where the next scan may begin
+
+static void lower(int wanted, u32 at, u8 before, int junk) {
+	if (wanted && at < clean.at) clean.at = at, clean.before = before, clean.junk = junk;
+}
+
+// hold_back finds the first place that something under way at i needs.
+static void hold_back(u32 i) {
+	u32 from = 0;
+	u8 before = 0;
+	int wanted;
+	clean.at = i, clean.before = chars.before, clean.junk = compound_junk();
+	lower(chars.invisible > 0, chars.invisible_from, chars.before, compound_junk());
+	lower(pattern_live != 0, chars.live_from, chars.live_before, chars.live_junk);
+	wanted = compound_open(&from, &before);
+	lower(wanted, from, before, 0);
+	wanted = compound_pending(&from, &before);
+	lower(wanted, from, before, 0);
+	wanted = phrase_waiting(compound_number(), i, &from, &before);
+	lower(wanted, from, before, 0);
+}
+
+static u32 active_lists(u32 flags) {
+	u32 on = SLUICE_ANSWER(flags) ? ON_ANSWER : ON_REQUEST, role = 1u << SLUICE_ROLE(flags), all = 0;
+	for (u32 l = 0; l < lists_len; l++)
+		if (lists[l].in_use && lists[l].on & on && lists[l].roles & role) all |= 1u << l;
+	return all;
+}
+
+// The word of continuation: bits 0-12 how far the scan was behind what is settled, 13 junk, 14-15 before, 16-22 score,
+// 24-55 counts.
+static u64 pack(u32 i) {
+	return (u64)(i - clean.at) | (u64)clean.junk << 13 | (u64)clean.before << 14 | (u64)scan.score << 16 | (u64)scan.counts << 24;
+}
+
+static void unpack(u64 state, u32 left) {
+	static u32 number = 1024;
+	scan.told = left + (u32)(state & 8191);
+	scan.score = state >> 16 & 127, scan.counts = (u32)(state >> 24);
+	scan.changed = 0, scan.over = 0, scan.span_end = left;
+	chars.before = state >> 14 & 3, chars.invisible = 0;
+	if (compound_number() > number) number = compound_number();
+	number += 2 * REACH; // words of an earlier text are out of reach
+	pattern_begin();
+	compound_begin(number, state >> 13 & 1);
+	phrase_begin(number);
+}
+
+SLUICE_EXPORT(sluice_abi_v1) i32 sluice_abi_v1(void) { return SLUICE_TEXT_REQUEST | SLUICE_TEXT_ANSWER; }
+
+SLUICE_EXPORT(on_text) i64 on_text(const u8 *buffer, u32 len, u32 flags, u64 state) {
+	u32 left = SLUICE_LEFT(flags);
+	text.b = buffer, text.n = len;
+	text.final = SLUICE_END(flags), text.arguments = SLUICE_ARGUMENTS(flags);
+	unpack(state, left);
+	scan.active = active_lists(flags);
+	u32 i = scan.active ? run(left) : len;
+	if (text.final && !scan.over && scan.active) scan.at = len + 1, compound_end();
+	tell_labels();
+	if (text.final || scan.over || !scan.active) return len;
+	hold_back(i);
+	u64 word = pack(i);
+	if (word != state) sluice_next_state(word);
+	return clean.at;
+}

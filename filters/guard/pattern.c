@@ -1,0 +1,143 @@
+// Patterns: rows of characters and classes, all run at once by Shift-And (Baeza-Yates and Gonnet, 1992): one bit for each
+// position of each pattern, one shift and one mask for each character. Nothing is tried twice, whatever the text.
+//
+// A pattern lies within one word of 64 bits. Its first bit is set anew for each character (for each line's first, where it
+// begins with ^), so a shift out of the pattern below does no harm once the first bits are masked.
+#include "guard.h"
+
+#define LANES 16   // words of 64 positions
+#define MAX_LEN 63 // positions of a pattern
+#define OTHER 128 // the row of all characters outside ASCII
+
+u8 pattern_first[129];
+u64 pattern_live;
+
+static u64 rows[129][LANES]; // which positions take a character
+static u64 firsts[LANES], line_firsts[LANES], lasts[LANES], state[LANES];
+static u8 used[LANES], list_at[LANES][64], weight_at[LANES][64];
+static u32 lanes;
+
+void pattern_reset(void) {
+	for (u32 c = 0; c < 129; c++) {
+		pattern_first[c] = 0;
+		for (u32 w = 0; w < LANES; w++) rows[c][w] = 0;
+	}
+	for (u32 w = 0; w < LANES; w++) used[w] = 0, firsts[w] = line_firsts[w] = lasts[w] = state[w] = 0;
+	lanes = 0;
+}
+
+void pattern_begin(void) {
+	for (u32 w = 0; w < lanes; w++) state[w] = 0;
+	pattern_live = 0;
+}
+
+// tell reports every pattern of the lane whose last position was reached.
+static void tell(u32 w, u64 reached) {
+	for (; reached; reached &= reached - 1) {
+		u32 bit = (u32)__builtin_ctzll(reached);
+		finding(list_at[w][bit], weight_at[w][bit], scan.at, scan.at);
+	}
+}
+
+void pattern_feed(u32 c, int line_start) {
+	const u64 *row = rows[c < 128 ? c : OTHER];
+	u64 live = 0;
+	for (u32 w = 0; w < lanes; w++) {
+		u64 begin = line_start ? firsts[w] | line_firsts[w] : firsts[w];
+		u64 s = ((state[w] << 1 & ~(firsts[w] | line_firsts[w])) | begin) & row[w];
+		if (s & lasts[w]) tell(w, s & lasts[w]);
+		live |= state[w] = s & ~lasts[w];
+	}
+	pattern_live = live;
+}
+
+// The classes of a position, as it is read.
+static u8 set[129];
+
+static void add_range(u32 from, u32 to) {
+	for (u32 c = from; c <= to; c++) set[c < 128 ? ascii_fold(c) : OTHER] = 1;
+}
+
+static void add_class(u32 c) {
+	if (c == 'd' || c == 'w') add_range('0', '9');
+	if (c == 'w') add_range('a', 'z'), set['_'] = 1, set[OTHER] = 1;
+	if (c == 's') set[' '] = 1;
+}
+
+// read_escape takes what stands behind a backslash. 0: it is not known.
+static int read_escape(u32 c) {
+	if (c == 'd' || c == 'w' || c == 's') return add_class(c), 1;
+	if ((c | 32) - 'a' < 26 || c - '0' < 10 || c >= 0x80) return 0;
+	set[c] = 1;
+	return 1;
+}
+
+static const char *read_set(const u8 *s, u32 n, u32 *i) {
+	static const char open[] = "pattern: [ is not closed";
+	for (++*i;; ++*i) {
+		if (*i >= n) return open;
+		u32 c = s[*i];
+		if (c == ']') return 0;
+		if (c >= 0x80 || c == '^') return "pattern: in [ ] only ASCII is taken, and no ^";
+		if (c == '\\') {
+			if (++*i >= n || !read_escape(s[*i])) return "pattern: an escape is unknown; \\d \\w \\s and escaped punctuation are known";
+			continue;
+		}
+		if (*i + 2 < n && s[*i + 1] == '-' && s[*i + 2] != ']') {
+			if (s[*i + 2] < c || s[*i + 2] >= 0x80) return "pattern: a range in [ ] runs backwards or out of ASCII";
+			add_range(c, s[*i + 2]), *i += 2;
+			continue;
+		}
+		add_range(c, c);
+	}
+}
+
+// read_item reads one position into set. The result is what is wrong, or 0.
+static const char *read_item(const u8 *s, u32 n, u32 *i) {
+	u32 c = s[*i];
+	for (u32 k = 0; k < 129; k++) set[k] = 0;
+	if (c == '[') return read_set(s, n, i);
+	if (c == '\\')
+		return ++*i < n && read_escape(s[*i]) ? 0 : "pattern: an escape is unknown; \\d \\w \\s and escaped punctuation are known";
+	if (c == '*' || c == '+' || c == '?' || c == '{' || c == '(' || c == ')' || c == '|' || c == '$' || c == '^' || c == ']' || c == '}')
+		return "pattern: no repetition, groups, alternatives or anchors but ^ in front; write several patterns, and \\ before a sign meant as such";
+	if (c == '.') return add_range(0, 128), (const char *)0;
+	u32 width = 1;
+	text.b = s, text.n = n, text.final = 1, text.arguments = 0;
+	u32 u = unit(*i, &width);
+	*i += width - 1;
+	if (u & PAIR) return "pattern: a letter that stands for two is not taken; write both";
+	if (u == DROP) return "pattern: it has an invisible character; remove it";
+	if (u >= 128) return "pattern: letters outside ASCII are not told apart; put them into a phrase";
+	set[u == '\n' ? ' ' : u] = 1;
+	return 0;
+}
+
+const char *pattern_add(u32 list, u32 weight, const u8 *s, u32 n) {
+	static u8 sets[MAX_LEN + 1][129];
+	u32 len = 0, i = 0, line = n && s[0] == '^';
+	for (i = line; i < n; i++) {
+		const char *fault = read_item(s, n, &i);
+		if (fault) return fault;
+		if (len == MAX_LEN) return "pattern: more than 63 characters; shorten it";
+		for (u32 k = 0; k < 129; k++) sets[len][k] = set[k];
+		len++;
+	}
+	if (len < 2) return "pattern: fewer than 2 characters would match almost anywhere; lengthen it";
+	u32 w = 0;
+	while (w < LANES && used[w] + len > 64) w++;
+	if (w == LANES) return "pattern: more than 1024 characters in all patterns together; remove some";
+	if (w >= lanes) lanes = w + 1;
+	u32 at = used[w];
+	used[w] = (u8)(at + len);
+	for (u32 k = 0; k < len; k++)
+		for (u32 c = 0; c < 129; c++)
+			if (sets[k][c]) rows[c][w] |= 1ull << (at + k);
+	for (u32 c = 0; c < 129; c++)
+		if (sets[0][c]) pattern_first[c] |= line ? AT_LINE : ANYWHERE;
+	if (line) line_firsts[w] |= 1ull << at;
+	else firsts[w] |= 1ull << at;
+	lasts[w] |= 1ull << (at + len - 1);
+	list_at[w][at + len - 1] = (u8)list, weight_at[w][at + len - 1] = (u8)weight;
+	return 0;
+}
