@@ -16,7 +16,7 @@ import (
 )
 
 func TestBuiltins(t *testing.T) {
-	if got := filters.Builtins(); !slices.Equal(got, []string{"prompt", "redact"}) {
+	if got := filters.Builtins(); !slices.Equal(got, []string{"guard", "prompt", "redact"}) {
 		t.Errorf("Builtins() = %q", got)
 	}
 	if _, ok := filters.Builtin("builtin:redact"); ok {
@@ -54,6 +54,7 @@ func TestEngine(t *testing.T) {
 		_ = loaded.Close(ctx)
 	}
 	f("redact", builtin(t, "redact"), `{"kinds": ["email"]}`, "request.text answer.text")
+	f("guard", builtin(t, "guard"), `{"reject_at": 90}`, "request.text answer.text")
 	f("prompt", builtin(t, "prompt"), `{"system": "Be brief."}`, "on_request")
 	f("ticket", buildGo(t), `{"prefix": "TCK"}`, "request.text answer.text")
 }

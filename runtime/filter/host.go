@@ -217,21 +217,54 @@ func hostMessage(c *call, mem api.Memory, p []uint64) int32 {
 	return okResult
 }
 
-var labelWord = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-
 func hostLabel(c *call, mem api.Memory, p []uint64) int32 {
 	key, value := c.bytes(mem, p[0], p[1]), c.bytes(mem, p[2], p[3])
-	if !labelWord.Match(key) || !labelWord.Match(value) {
+	if !labelWord(key) || !labelWord(value) {
 		c.fail(breach("label: key and value are 1 to 64 of A-Z, a-z, 0-9, _, . and -"))
 	}
 	if c.run == nil {
 		return okResult
 	}
-	if c.run.labels++; c.run.labels > c.f.spec.Limits.Labels {
-		c.fail(breach("it sets more labels than its limit"))
+	was, again := c.run.p.x.Labels[c.f.spec.Name][string(key)]
+	if !again {
+		if c.run.labels++; c.run.labels > c.f.spec.Limits.Labels {
+			c.fail(breach("it sets more labels than its limit"))
+		}
 	}
-	c.run.p.x.Labels.Set(c.f.spec.Name, string(key), labelValue(string(value)))
+	if value := mergeLabel(was, labelValue(string(value))); value != was {
+		c.run.p.x.Labels.Set(c.f.spec.Name, string(key), value)
+	}
 	return okResult
+}
+
+// labelWord tells whether b may be a label's key or value: 1 to 64 of A-Z, a-z, 0-9, _, . and -.
+func labelWord(b []byte) bool {
+	if len(b) == 0 || len(b) > maxWord {
+		return false
+	}
+	for _, c := range b {
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-' {
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// mergeLabel says what a label is that is set again. A filter sees one text at a time and remembers none, so what it says
+// about one must not undo what it said about another: of integers the greatest stays, true stays; a word is replaced.
+func mergeLabel(was, is any) any {
+	switch v := is.(type) {
+	case int64:
+		if w, ok := was.(int64); ok && w > v {
+			return was
+		}
+	case bool:
+		if w, ok := was.(bool); ok && w {
+			return was
+		}
+	}
+	return is
 }
 
 // labelValue reads a label's value: a bool, an integer, or a word.

@@ -44,7 +44,7 @@ func TestHostile(t *testing.T) {
 	f("!t", "unreachable")
 	f("!o", "on_text")
 	f("!f", "budget")
-	f("!h", "labels")
+	f("!h", "budget")
 	f("!w", "budget")
 	f("!r", "outside the window")
 	f("!l..", "overlap")
