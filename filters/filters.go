@@ -1,8 +1,8 @@
 // Package filters holds the filters that ship inside the binary, built from the C sources beside it by build.sh.
 //
-// A configuration names them `builtin:redact`, `builtin:guard` and `builtin:prompt`; the engine in runtime/filter loads
-// their bytes like
-// any other module. The contract they are written to stands in abi/README.md, kits to write more in sdk/.
+// A configuration names them `builtin:redact`, `builtin:guard` and `builtin:prompt`; the engine in runtime/filter
+// loads their bytes like any other module. The contract they are written to stands in abi/README.md, kits to write more in
+// sdk/.
 package filters
 
 import (
