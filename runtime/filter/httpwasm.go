@@ -152,7 +152,7 @@ func (f *Filter) readyHandler(in *instance) error {
 	}
 	f.features = in.call.features
 	f.hooks = hookHandleRequest
-	if !f.spec.Answer {
+	if !f.spec.Answer || f.proof {
 		return nil
 	}
 	f.hooks |= hookHandleResponse

@@ -97,3 +97,21 @@ func TestHandlerRefused(t *testing.T) {
 		t.Error("a module that writes a table is taken for one that can be put back")
 	}
 }
+
+// A handler's vectors are bodies of requests, and what is checked is its verdict.
+func TestHandlerSelfTest(t *testing.T) {
+	f := func(vector string, want string) {
+		t.Helper()
+		s := Spec{Name: "handler", Module: guest(t, "handler")}
+		r, got := selfTest(t, s, `[{"name":"v",`+vector+`}]`)
+		if (r.Err() == nil) != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, %v; want %q", vector, got, r.Err(), want)
+		}
+	}
+	f(`"config":"403","body":{"messages":[]},"reject":"status_403"`, "")
+	f(`"config":"asks/mail","body":{"messages":[]}`, "")
+	f(`"config":"403","body":{"messages":[]}`, `reject: want "", got "status_403"`)
+	f(`"config":"trap","body":{"messages":[]}`, "it trapped")
+	f(`"config":"nothing","text":"hi"`, "the module has only handle_request")
+	f(`"config":"nothing","body":{},"set":{"n":1}`, "the module has only handle_request")
+}

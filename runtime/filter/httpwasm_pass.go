@@ -73,6 +73,18 @@ func (r *run) handleRequest(ctx context.Context) error {
 	return nil
 }
 
+// proveHandler runs handle_request over the body of a self-test's vector. What is checked of it is its verdict.
+func (r *run) proveHandler(ctx context.Context, body []byte) error {
+	h := synthetic(r.p.x)
+	h.features, h.status = r.f.features, 200
+	h.shows(body)
+	next, err := r.next(ctx, h, false)
+	if err == nil && !next {
+		err = r.answered(OnRequest, h)
+	}
+	return err
+}
+
 // next runs handle_request, keeps what handle_response needs, and tells whether the request goes on.
 func (r *run) next(ctx context.Context, h *handling, follows bool) (bool, error) {
 	held, err := r.hold(ctx)

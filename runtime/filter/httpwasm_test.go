@@ -108,7 +108,7 @@ func TestHandlerMisbehaves(t *testing.T) {
 	f := func(config, wantCode, why string) {
 		t.Helper()
 		s := handler(t, config)
-		s.Limits = Limits{Total: 30 * time.Millisecond, Output: 100_000}
+		s.Limits = Limits{Total: 200 * time.Millisecond, Output: 100_000}
 		h := loadWith(t, e, s)
 		for range 2 {
 			x := called(t, "hi")

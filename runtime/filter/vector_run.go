@@ -97,7 +97,7 @@ func (p *prover) filter(ctx context.Context, config []byte, facts map[string]str
 
 // share gives the same compiled code with a snapshot of its own. It is freed with the module that it came from.
 func (m *module) share() *module {
-	return &module{rt: m.rt, compiled: m.compiled, info: m.info, unrestorable: m.unrestorable}
+	return &module{rt: m.rt, compiled: m.compiled, info: m.info, unrestorable: m.unrestorable, handler: m.handler}
 }
 
 // vector runs one vector in all its directions. The error is the context's.
@@ -144,7 +144,7 @@ func (v *Vector) wants(f *Filter, d Direction) bool {
 	case v.Body == nil:
 		return f.hooks.text(d)
 	case d == OnRequest:
-		return f.hooks&hookRequest != 0
+		return f.hooks&hookRequest != 0 || f.hooks&hookHandleRequest != 0 && v.Set == nil && v.Messages == nil
 	}
 	return f.hooks&hookResponse != 0 && v.Set == nil && v.Messages == nil
 }
@@ -276,6 +276,9 @@ func (r *run) proveCut(ctx context.Context, v *Vector, d Direction, at int) (str
 
 // body runs on_request or on_response.
 func (o *outcome) body(ctx context.Context, r *run, v *Vector, d Direction) error {
+	if r.f.mod.handler {
+		return r.proveHandler(ctx, v.Body)
+	}
 	s := inRequest
 	if d == OnAnswer {
 		s = inResponse

@@ -45,6 +45,7 @@ static __attribute__((noinline)) void pair(u64 v) { number(v >> 32); number((u32
 static __attribute__((noinline)) void send(u32 kind) {
   const char *head = kind == REQUEST ? "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"" : "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"";
   const char *tail = kind == REQUEST ? "\"}]}" : "\"},\"finish_reason\":\"stop\"}]}";
+  if (kind == REQUEST && request("write_stream")) write_body(kind, "{\"stream\":true,", 15), head++;
   write_body(kind, head, size(head));
   write_body(kind, report, reported);
   write_body(kind, tail, size(tail));
@@ -118,7 +119,7 @@ static void misbehave(void) {
   if (request("fill")) for (;;) __builtin_memset(big, (int)sink++, sizeof big);
   if (request("grow")) while (__builtin_wasm_memory_grow(0, 16) != (u32)-1) {}
   if (request("calls")) for (;;) get_method(buf, 8);
-  if (request("logs")) for (u32 i = 0; i < 100000; i++) http_log(2, "line\r\nforged", 12);
+  if (request("logs")) for (u32 i = 0; i < 1000; i++) http_log(2, "line\r\nforged", 12);
   if (request("output")) for (;;) write_body(REQUEST, big, sizeof big);
   if (request("headers")) for (;;) ADD(REQUEST, "x-a", "b");
   if (request("bigheader")) for (;;) set_header_value(REQUEST, "x-a", 3, big, sizeof big);
@@ -173,7 +174,7 @@ static void inspect(void) {
     put(remembered, sizeof remembered);
     read_body(REQUEST, remembered, sizeof remembered);
   }
-  if (request("write")) say("ana@x.org pin 1234");
+  if (request("write") || request("write_stream")) say("ana@x.org pin 1234");
 }
 
 static u64 refuse(u32 status, const byte *text, u32 n) {
