@@ -163,33 +163,3 @@ func exportsFunc(info *meter.Info, name string) bool {
 	}
 	return false
 }
-
-// foreign says which other ABI a module has, and what to do.
-func foreign(info *meter.Info) error {
-	imports := func(prefix string) bool {
-		for _, im := range info.Imports {
-			if strings.HasPrefix(im.Module, prefix) {
-				return true
-			}
-		}
-		return false
-	}
-	const rebuild = "rebuild it with a Sluice SDK (filters/sdk)"
-	for _, ex := range info.Exports {
-		switch {
-		case strings.HasPrefix(ex.Name, "proxy_abi_version_"):
-			return errors.New("it is a proxy-wasm filter, which the gateway does not run: " + rebuild)
-		case strings.HasPrefix(ex.Name, "sluice_abi_v"):
-			return fmt.Errorf("it exports %s: this gateway knows version 1 only", ex.Name)
-		}
-	}
-	switch {
-	case imports("extism:host"):
-		return errors.New("it is an Extism plug-in, which the gateway does not run: " + rebuild)
-	case imports("wapc"):
-		return errors.New("it is a waPC guest, which the gateway does not run: " + rebuild)
-	case exportsFunc(info, "_start"):
-		return errors.New("it is a program (it exports _start and no " + abiExport + "): build it as a library, with Go by -buildmode=c-shared, and " + rebuild)
-	}
-	return errors.New("it does not export " + abiExport + ": it is no Sluice filter; " + rebuild)
-}
