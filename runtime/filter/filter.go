@@ -4,7 +4,8 @@
 // and the caller it reads and edits the answer, whole or as it streams; the restore step, last of all, is here too
 // because it needs the exchange's table of tokens.
 //
-// A filter is a core WebAssembly module of the native ABI, version 1 (filters/abi). What the package guarantees:
+// A filter is a core WebAssembly module of the native ABI, version 1 (filters/abi), or an http-wasm handler, which is run
+// in the same way behind an adapter (httpwasm.go, filters/abi/HTTP-WASM.md). What the package guarantees:
 //
 //   - Bounded: fuel is injected into the module's code at load, so that a guest comes back to Go every 100 to 200 us;
 //     guest time, memory, output, labels and log lines are capped. A guest that breaks a bound fails one exchange.

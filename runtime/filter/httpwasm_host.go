@@ -307,7 +307,7 @@ func handlerWrite(c *call, mem api.Memory, p []uint64) uint64 {
 	case m == &h.request:
 	case !h.after:
 		if !m.wrote && len(text) <= maxMessage && utf8.Valid(text) && c.constant(uint32(p[1]), text) {
-			h.said = clean(string(text), maxMessage)
+			h.said = strings.TrimSpace(clean(string(text), maxMessage))
 		} else if len(text) > 0 {
 			h.said = ""
 		}

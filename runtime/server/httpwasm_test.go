@@ -136,3 +136,20 @@ func TestHandlerCache(t *testing.T) {
 	f("a/1", "hit")
 	f("b/1", "miss")
 }
+
+// The example's handler refuses what is too long for it, and nothing else.
+func TestHandlerExample(t *testing.T) {
+	wasm, err := os.ReadFile(filepath.Join("..", "..", "examples", "http-wasm", "limit.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := modelserver.New(t, modelserver.Answer("fine"))
+	rest := strings.Replace(gateway.Rest, "policy:", "  - {name: limit, module: limit.wasm, on: [request], config: \"2000\"}\npolicy:", 1)
+	s := besiegeWith(t, m, gateway.Callers+model(m)+rest, map[string]string{"limit.wasm": string(wasm)})
+	if r := s.Post("red", chatPath, ask("hi")); r.Status != 200 || says(r.Body) != "fine" {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+	if r := s.Post("red", chatPath, ask(strings.Repeat("x", 3000))); r.Status != 413 || !strings.Contains(r.Body, "the request is too long") || r.Code() != "rejected_by_filter" {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+}

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Builds the guests of the tests, byte for byte the same with the same compiler.
+# Builds the guests of the tests and of the http-wasm example, byte for byte the same with the same compiler.
 #
-#   runtime/filter/testdata/build.sh           builds words.wasm, hostile.wasm, handler.wasm and ../meter/testdata/scan.wasm
+#   runtime/filter/testdata/build.sh           builds words, hostile and handler here, ../meter/testdata/scan
+#                                              and examples/http-wasm/limit
 #   runtime/filter/testdata/build.sh --check   builds into a temporary folder and fails where the modules here differ
 #
 # Compiler: Debian's clang 14.0.6 and its linker: apt-get update && apt-get install -y clang-14 lld-14
@@ -27,9 +28,10 @@ trap 'rm -rf "$out"' EXIT
 for guest in words hostile handler; do
 	build "$guest.c" "$out/$guest.wasm" -fno-builtin -Wl,-z,stack-size=16384 -Wl,--strip-all
 done
+build ../../../examples/http-wasm/limit.c "$out/limit.wasm" -Wl,-z,stack-size=4096 -Wl,--strip-all
 build ../meter/testdata/scan.c "$out/scan.wasm"
 
-for module in words.wasm hostile.wasm handler.wasm ../meter/testdata/scan.wasm; do
+for module in words.wasm hostile.wasm handler.wasm ../meter/testdata/scan.wasm ../../../examples/http-wasm/limit.wasm; do
 	built=$out/$(basename "$module")
 	if [ "${1:-}" != --check ]; then
 		install -m 644 "$built" "$module"
