@@ -104,28 +104,6 @@ func (s *Server) generation(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, s.opts.Controller.Status())
 }
 
-// filterPage is one filter as /filters shows it.
-type filterPage struct {
-	control.FilterStatus
-	Calls      int64   `json:"calls"`
-	Seconds    float64 `json:"seconds"` // of guest time, all calls together
-	Failures   int64   `json:"failures"`
-	FailedOpen int64   `json:"failed_open"`
-	Rejections int64   `json:"rejections"`
-	Instances  int64   `json:"instances"`
-	Discarded  int64   `json:"discarded"`
-}
-
-func (s *Server) filters(w http.ResponseWriter, _ *http.Request) {
-	out := []filterPage{}
-	for _, f := range s.opts.Controller.Filters() {
-		out = append(out, filterPage{
-			f.FilterStatus, f.Calls, f.Time.Seconds(), f.Failures, f.FailedOpen, f.Rejections, f.Instances, f.Discarded,
-		})
-	}
-	writeJSON(w, http.StatusOK, out)
-}
-
 // reload builds and installs the configuration as it stands now, and answers when that is done or refused. A caller who
 // does not wait for the answer changes nothing about it.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {

@@ -281,13 +281,36 @@ func TestGenerationAndFilters(t *testing.T) {
 		Required             bool
 		Calls, Failures      int
 		Seconds              float64
+		Units                int
+		Instances            struct {
+			Alive, Idle, Created int
+			Memory               int `json:"memory_bytes"`
+		}
+		Spans []struct {
+			Kind    string
+			Request int
+		}
+		CallTime struct {
+			Bounds []float64
+			Counts []int
+		} `json:"call_seconds"`
 	}
 	read(t, l.ask("/filters", l.token()), &filters)
 	if len(filters) != 1 || filters[0].Name != "redact" || len(filters[0].Digest) != 64 || len(filters[0].Hooks) != 2 || !filters[0].Required {
 		t.Fatalf("%+v", filters)
 	}
-	if f := filters[0]; f.Calls < 1 || f.Seconds <= 0 || f.Failures != 0 {
+	f := filters[0]
+	if f.Calls < 1 || f.Seconds <= 0 || f.Failures != 0 || f.Units <= 0 || f.Instances.Alive != 1 || f.Instances.Memory < 2<<16 {
 		t.Errorf("counters after a request: %+v", f)
+	}
+	if f.Spans == nil || len(f.CallTime.Counts) != len(f.CallTime.Bounds)+1 || len(f.CallTime.Bounds) == 0 {
+		t.Errorf("findings and times: %+v", f)
+	}
+	page := l.ask("/metrics", l.token()).Body
+	for _, series := range []string{"sluice_filter_instances{", "sluice_filter_units_total{", "sluice_filter_call_seconds_bucket{", "sluice_filter_call_units_sum{", "sluice_filter_held_bytes{"} {
+		if !strings.Contains(page, series+`filter="redact",version="`) {
+			t.Errorf("/metrics has no %s", series)
+		}
 	}
 }
 

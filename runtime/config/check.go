@@ -180,6 +180,9 @@ func checkFilter(c *Config, d *decoder, i int) {
 	if f.Limits.Memory%(64*KiB) != 0 {
 		d.faultAt(path+".limits.memory", "expected whole pages of 64KiB")
 	}
+	if l := f.Limits; l.Held > 0 && l.Open > l.Held {
+		d.faultAt(path+".limits.open", "larger than limits.held, which a span left open counts against; make it at most that")
+	}
 	if f.HMACKey == nil && (usesHMAC(f.Config.Request) || usesHMAC(f.Config.Response)) {
 		d.faultAt(path+".config", "the action hmac needs a key; write hmac_key: {env: NAME}")
 	}

@@ -34,6 +34,7 @@ func (f *Filter) setDefaults() {
 	f.Fail = "closed"
 	f.Stream = "hold"
 	f.View = "synthetic"
+	f.Isolation = "exchange"
 }
 
 func (k *Canary) setDefaults() {

@@ -200,6 +200,9 @@ type Filter struct {
 	// View says what an http-wasm handler sees: synthetic a request without credentials, cookies and whatever else tells
 	// who asks; full, for trusted modules, the request line and all headers as they came.
 	View string `yaml:"view" jsonschema:"enum=synthetic,enum=full"`
+	// Isolation says between whose exchanges an instance is put back to its start: exchange between any two; tenant only
+	// where the tenant changes, so that a guest may remember text of its own tenant's exchanges.
+	Isolation string `yaml:"isolation" jsonschema:"enum=exchange,enum=tenant"`
 	// HMACKey is the secret behind the action hmac: at least 16 bytes.
 	HMACKey *Ref `yaml:"hmac_key"`
 	// Limits bound what the filter may use.
@@ -274,6 +277,20 @@ type FilterLimits struct {
 	Logs int `yaml:"logs" jsonschema:"minimum=0,maximum=1024"`
 	// Time is the most guest time for one exchange and direction.
 	Time time.Duration `yaml:"time"`
+	// Base is the guest time that an exchange and direction has for any text, however short.
+	Base time.Duration `yaml:"base"`
+	// PerByte is the guest time more that it has for each byte of text.
+	PerByte time.Duration `yaml:"per_byte"`
+	// Instances is how many instances may be alive at once; further calls wait for one.
+	Instances int `yaml:"instances" jsonschema:"minimum=0,maximum=4096"`
+	// Idle is after how long an instance that no call used is given back. The last one goes too.
+	Idle time.Duration `yaml:"idle"`
+	// Held is how many bytes one streamed answer may hold back.
+	Held Size `yaml:"held"`
+	// Lanes is how many texts one streamed answer may build up side by side.
+	Lanes int `yaml:"lanes" jsonschema:"minimum=0,maximum=65536"`
+	// Open is how long a span may be that the filter leaves open.
+	Open Size `yaml:"open"`
 }
 
 // Policy is the Rego that decides.

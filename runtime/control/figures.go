@@ -7,7 +7,6 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/audit"
 	"github.com/sluicegate/sluice/runtime/cache"
-	"github.com/sluicegate/sluice/runtime/filter"
 )
 
 // figures adds to the metrics what is read when they are: the sizes and counters that other parts keep.
@@ -30,28 +29,6 @@ func (c *Controller) figures() {
 	c.metrics.Counter("sluice_audit_dropped_total", "Records that could not be kept.",
 		func() float64 { return float64(c.auditStats().Dropped) })
 	c.filterFigures()
-}
-
-func (c *Controller) filterFigures() {
-	add := func(name, help string, figure func(filter.Stats) float64) {
-		c.metrics.Counters(name, help, []string{"filter", "version"}, func(add func(float64, ...string)) {
-			seen := map[[2]string]bool{}
-			for _, f := range c.Filters() {
-				series := [2]string{f.Name, f.label()}
-				if seen[series] { // other bytes that call themselves the same version
-					series[1] += "+" + f.Digest[:12]
-				}
-				seen[series] = true
-				add(figure(f.Stats), series[:]...)
-			}
-		})
-	}
-	add("sluice_filter_calls_total", "Calls of a filter's hooks.", func(s filter.Stats) float64 { return float64(s.Calls) })
-	add("sluice_filter_seconds_total", "Time spent in a filter.", func(s filter.Stats) float64 { return s.Time.Seconds() })
-	add("sluice_filter_failures_total", "Calls of a filter that failed.", func(s filter.Stats) float64 { return float64(s.Failures) })
-	add("sluice_filter_rejections_total", "Verdicts of a filter.", func(s filter.Stats) float64 { return float64(s.Rejections) })
-	add("sluice_filter_failed_open_total", "Exchanges that went on without a filter that failed.",
-		func(s filter.Stats) float64 { return float64(s.FailedOpen) })
 }
 
 func (c *Controller) cacheStats() cache.Stats {

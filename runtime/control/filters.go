@@ -136,8 +136,10 @@ func filterSpec(cfg *config.Filter, module []byte) filter.Spec {
 		Grants: cfg.Grants, Optional: !cfg.Required, FailOpen: cfg.Fail == "open", View: cfg.View,
 		Limits: filter.Limits{
 			MemoryPages: int(cfg.Limits.Memory / (64 << 10)), Output: int(cfg.Limits.Output),
-			Labels: cfg.Limits.Labels, Logs: cfg.Limits.Logs, Total: cfg.Limits.Time,
+			Labels: cfg.Limits.Labels, Logs: cfg.Limits.Logs, Total: cfg.Limits.Time, Base: cfg.Limits.Base, PerByte: cfg.Limits.PerByte,
+			Instances: cfg.Limits.Instances, Idle: cfg.Limits.Idle, Held: int(cfg.Limits.Held), Lanes: cfg.Limits.Lanes, Open: int(cfg.Limits.Open),
 		},
+		Isolation: cfg.Isolation,
 	}
 	if cfg.Config.Text != "" {
 		spec.Config = []byte(cfg.Config.Text)

@@ -15,6 +15,7 @@ const maxKinds = 256
 type kind struct {
 	name   string
 	action [2]Action
+	place  int // among the filter's kinds, in the order in which they came up
 	found  [2]atomic.Int64
 }
 
@@ -45,7 +46,7 @@ func (k *kinds) find(name []byte) *kind {
 	defer k.mu.Unlock()
 	if found = k.byName[string(name)]; found == nil && len(k.byName) < maxKinds {
 		s := string(name)
-		found = &kind{name: s, action: [2]Action{pick(k.actions.Request, k.actions.DefaultRequest, s), pick(k.actions.Answer, k.actions.DefaultAnswer, s)}}
+		found = &kind{name: s, place: len(k.byName), action: [2]Action{pick(k.actions.Request, k.actions.DefaultRequest, s), pick(k.actions.Answer, k.actions.DefaultAnswer, s)}}
 		k.byName[s] = found
 	}
 	return found

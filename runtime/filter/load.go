@@ -346,6 +346,8 @@ func (s *Spec) check() error {
 // behaviour is the digest that Key gives.
 func (f *Filter) behaviour() string {
 	s := &f.spec
+	limits := s.Limits
+	limits.Instances, limits.Idle = 0, 0 // they change what it costs, not what it does
 	h := sha256.New()
 	_ = json.NewEncoder(h).Encode(struct {
 		Digest          string
@@ -358,7 +360,7 @@ func (f *Filter) behaviour() string {
 		Tenant          bool
 		Limits          Limits
 		HMACKey         []byte
-	}{f.digest, s.Request, s.Answer, s.Config, s.Actions, s.Grants, s.FailOpen, s.Whole, s.View, s.Isolation == IsolateTenant, s.Limits, s.HMACKey}) // a hash takes every write
+	}{f.digest, s.Request, s.Answer, s.Config, s.Actions, s.Grants, s.FailOpen, s.Whole, s.View, s.Isolation == IsolateTenant, limits, s.HMACKey}) // a hash takes every write
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -167,6 +167,10 @@ func TestEvents(t *testing.T) {
 	m.Gauge("sluice_g", "A gauge.", func() float64 { return 7 })
 	m.Counter("sluice_c_total", "A counter.", func() float64 { return 8 })
 	m.Counters("sluice_v_total", "Counters.", []string{"filter"}, func(add func(float64, ...string)) { add(1, "a"); add(2, "b") })
+	m.Gauges("sluice_w", "Gauges.", []string{"filter"}, func(add func(float64, ...string)) { add(3, "a") })
+	m.Histograms("sluice_h", "Histograms.", []string{"filter"}, func(add func(Buckets, ...string)) {
+		add(Buckets{Bounds: []float64{1, 2}, Counts: []uint64{4, 2, 1}, Sum: 9}, "a")
+	})
 	families := read(t, m)
 	f := func(name string, kind dto.MetricType, want ...string) {
 		t.Helper()
@@ -183,6 +187,11 @@ func TestEvents(t *testing.T) {
 	f("sluice_g", dto.MetricType_GAUGE, " 7")
 	f("sluice_c_total", dto.MetricType_COUNTER, " 8")
 	f("sluice_v_total", dto.MetricType_COUNTER, "filter=a 1", "filter=b 2")
+	f("sluice_w", dto.MetricType_GAUGE, "filter=a 3")
+	h := families["sluice_h"].GetMetric()[0].GetHistogram()
+	if b := h.GetBucket(); h.GetSampleCount() != 7 || h.GetSampleSum() != 9 || len(b) != 3 || b[0].GetCumulativeCount() != 4 || b[1].GetCumulativeCount() != 6 {
+		t.Errorf("histogram %v", h)
+	}
 	if families["go_goroutines"] == nil || families["process_open_fds"] == nil {
 		t.Error("the process's own metrics are missing")
 	}
