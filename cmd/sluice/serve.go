@@ -88,6 +88,7 @@ func serve(ctx context.Context, o control.Options, stdout io.Writer) error {
 
 // start builds the first generation and opens the listeners. Nothing listens before everything else is known to be good.
 func start(ctx context.Context, o control.Options) (*gateway, error) {
+	o.Shapes = server.Shapes()
 	c, err := control.Open(ctx, o)
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -71,6 +71,7 @@ func (s *Server) Handler() http.Handler {
 	m.HandleFunc("GET /metrics", s.metrics)
 	m.HandleFunc("GET /generation", s.recorded("generation", s.generation))
 	m.HandleFunc("GET /filters", s.recorded("filters", s.filters))
+	m.HandleFunc("GET /coverage", s.recorded("coverage", s.coverage))
 	m.HandleFunc("POST /reload", s.recorded("reload", s.reload))
 	s.profiles(m)
 	return s.guard(m)
@@ -102,6 +103,11 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) generation(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, s.opts.Controller.Status())
+}
+
+// coverage says which filter sees what.
+func (s *Server) coverage(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, s.opts.Controller.Coverage())
 }
 
 // reload builds and installs the configuration as it stands now, and answers when that is done or refused. A caller who

@@ -125,7 +125,7 @@ func (l *listener) ask(page string, changes ...with) gateway.Reply {
 }
 
 var private = []string{
-	"/metrics", "/generation", "/filters", "POST /reload", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=60",
+	"/metrics", "/generation", "/filters", "/coverage", "POST /reload", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=60",
 	"/debug/pprof/trace", "/debug/pprof/cmdline", "/", "/nothing", "//livez", "/livez/", "/%6civez/..",
 }
 
@@ -312,6 +312,46 @@ func TestGenerationAndFilters(t *testing.T) {
 			t.Errorf("/metrics has no %s", series)
 		}
 	}
+}
+
+// What the page says of a few kinds of strings; cmd/sluice has the whole table.
+func TestCoverage(t *testing.T) {
+	l := start(t)
+	var c struct {
+		Filters []string
+		Rows    []struct {
+			Operation, In, Strings, Nature string
+			Places, Sees                   []string
+		}
+	}
+	read(t, l.ask("/coverage", l.token()), &c)
+	f := func(operation, in, place, want string) {
+		t.Helper()
+		for _, r := range c.Rows {
+			if r.Operation == operation && r.In == in && slices.Contains(r.Places, place) {
+				if len(r.Sees) != 1 || r.Nature+" "+r.Sees[0] != want {
+					t.Errorf("%s, %s of %s: %s %v, want %s", place, in, operation, r.Nature, r.Sees, want)
+				}
+				return
+			}
+		}
+		t.Errorf("nothing on %s in the %s of %s", place, in, operation)
+	}
+	if !slices.Equal(c.Filters, []string{"redact"}) {
+		t.Errorf("%q", c.Filters)
+	}
+	f("chat_completions", "request", "messages[].content[].text", "text yes")
+	f("chat_completions", "request", "messages[].tool_calls[].function.arguments", "arguments yes")
+	f("chat_completions", "request", "messages[].content[].image_url.url", "opaque refused")
+	f("chat_completions", "request", "store", "banned refused")
+	f("chat_completions", "request", "tool_choice", "word no")
+	f("chat_completions", "answer", "choices[].message.content", "text yes")
+	f("chat_completions", "stream", "choices[].delta.content", "text yes")
+	f("chat_completions", "stream", "choices[].logprobs", "copied dropped")
+	f("completions", "stream", "choices[].text", "text yes")
+	f("embeddings", "request", "input", "text yes")
+	f("embeddings", "answer", "data[].embedding", "own no")
+	f("inference", "request", "inputs", "text yes")
 }
 
 // read takes a JSON page that may be read, apart.

@@ -12,9 +12,10 @@ import (
 
 // Report is what Check found good.
 type Report struct {
-	Status Status
-	Tests  policy.Report // the policy's own
-	Probes []Probe       // in the config's order; nil unless asked for
+	Status   Status
+	Coverage Coverage
+	Tests    policy.Report // the policy's own
+	Probes   []Probe       // in the config's order; nil unless asked for
 }
 
 // Probe is one endpoint asked whether it is there.
@@ -34,7 +35,7 @@ func Check(ctx context.Context, o Options, probe bool) (r Report, err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close(context.WithoutCancel(ctx))) }()
 	gen := c.generation()
-	r = Report{Status: c.Status(), Tests: gen.tests}
+	r = Report{Status: c.Status(), Coverage: c.Coverage(), Tests: gen.tests}
 	if probe {
 		r.Probes = gen.probe(ctx)
 	}

@@ -25,12 +25,15 @@ import (
 	"github.com/sluicegate/sluice/runtime/metrics"
 	"github.com/sluicegate/sluice/runtime/pipeline"
 	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // Options say where the configuration is. Config and Logger are required.
 type Options struct {
 	Config   string // path of sluice.yaml
 	CacheDir string // private folder for compiled filters; "" means one under the user's cache folder
+	// Shapes are the kinds of strings in the bodies that the public listener takes, for Coverage; see server.Shapes.
+	Shapes []wire.Shape
 	// Logger makes the program's logger as the configuration wants it. It is called once.
 	Logger func(config.Log) *slog.Logger
 }
@@ -38,7 +41,8 @@ type Options struct {
 // Controller builds generations and installs them. It is safe for concurrent use.
 type Controller struct {
 	path      string // of the config
-	dry       bool   // only checking: nothing is written
+	shapes    []wire.Shape
+	dry       bool // only checking: nothing is written
 	log       *slog.Logger
 	engine    *filter.Engine
 	registry  *upstream.Registry
@@ -94,7 +98,7 @@ func newController(o Options, settings config.Log, dry bool) (*Controller, error
 		return nil, fmt.Errorf("compiled filters cannot be kept: %w; name another folder with --cache-dir", err)
 	}
 	c := &Controller{
-		path: o.Config, dry: dry, log: log, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
+		path: o.Config, shapes: o.Shapes, dry: dry, log: log, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
 		filters: filterStore{engine: engine, held: map[string]*heldFilter{}}, logs: logStore{refs: map[*audit.Log]int{}},
 		sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(),
 	}

@@ -10,6 +10,9 @@ import (
 type Surface interface {
 	// Operation is the operation the surface stands for.
 	Operation() wire.Operation
+	// Shapes lists the kinds of strings in the operation's requests, then those in its answers, as the tables have it by
+	// which both are read.
+	Shapes() []wire.Shape
 	// Parse reads a body strictly. Errors are *wire.Fault.
 	Parse(body []byte, limits strictjson.Limits) (*wire.Request, error)
 	// Answer appends a whole answer.

@@ -54,6 +54,16 @@ func Surfaces() []string {
 	return out
 }
 
+// Shapes lists the kinds of strings in the bodies of every path's operation, path by path.
+func Shapes() []wire.Shape {
+	var out []wire.Shape
+	for _, path := range Surfaces() {
+		s, _ := Surface(path)
+		out = append(out, s.Shapes()...)
+	}
+	return out
+}
+
 // models writes the list of models.
 func models(names []string, since time.Time) []byte {
 	return openai.AppendModels(nil, names, since.Unix())

@@ -97,7 +97,7 @@ func StartWith(t testing.TB, text string, files map[string]string) *Gateway {
 	}
 	log := slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c, err := control.Open(t.Context(), control.Options{
-		Config: filepath.Join(g.Dir, "sluice.yaml"), CacheDir: cacheDir(t), Logger: func(config.Log) *slog.Logger { return log },
+		Config: filepath.Join(g.Dir, "sluice.yaml"), CacheDir: cacheDir(t), Shapes: server.Shapes(), Logger: func(config.Log) *slog.Logger { return log },
 	})
 	if err != nil {
 		t.Fatal(err)

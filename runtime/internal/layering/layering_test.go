@@ -37,9 +37,9 @@ const rules = `
 	runtime/provider         : strictjson sse wire upstream
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
 	runtime/server           : wire exchange pipeline wire/openai wire/inference
-	runtime/control          : config strictjson exchange auth filter policy cache upstream provider audit metrics pipeline /policies /filters
+	runtime/control          : config strictjson wire exchange auth filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : control
-	cmd/sluice               : config exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
+	cmd/sluice               : config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
 	policies                 :
 	filters                  :
 	filters/abi              :

@@ -8,9 +8,13 @@
 package inference
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
 // Surface is the surface of POST /inference.
@@ -20,6 +24,34 @@ func Surface() exchange.Surface { return surface{} }
 type surface struct{}
 
 func (surface) Operation() wire.Operation { return wire.Inference }
+
+// Shapes lists the kinds of strings in a chat's bodies, with the form's own members for them. Of answers only what stands
+// in the output reaches a caller.
+func (surface) Shapes() []wire.Shape {
+	var out []wire.Shape
+	for _, s := range openai.ChatSurface().Shapes() {
+		s.Operation = wire.Inference
+		switch {
+		case s.Answer && !slices.ContainsFunc(s.Places, said):
+			continue
+		case s.Name == "messages: "+wire.RoleUser.String():
+			s.Places = append([]string{"inputs"}, s.Places...)
+		case slices.Contains(s.Places, "model"):
+			s.Places = append([]string{"model_name"}, s.Places...)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// said tells whether the output is what stands at a place of an answer.
+func said(place string) bool {
+	field, ok := strings.CutPrefix(place, "choices[].message.")
+	return ok && slices.Contains(outputs, field)
+}
+
+// outputs are what a choice may say that is output.
+var outputs = []string{"content", "refusal"}
 
 // Answer appends the output of the first choice.
 func (surface) Answer(dst []byte, x *exchange.Exchange, a *wire.Answer) []byte {
@@ -52,7 +84,7 @@ func (surface) Event(dst []byte, _ *exchange.Exchange, ev *wire.Event) []byte {
 func output(pieces []wire.Piece) (text []byte, ok bool) {
 	for i := range pieces {
 		lane := &pieces[i].Lane
-		if lane.Choice == 0 && (lane.Field == "content" || lane.Field == "refusal") {
+		if lane.Choice == 0 && slices.Contains(outputs, lane.Field) {
 			if s := pieces[i].Node.Bytes(); len(s) > 0 {
 				return s, true
 			}

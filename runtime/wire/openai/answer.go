@@ -22,13 +22,11 @@ func (f *format) Answer(body []byte) (*wire.Answer, error) {
 	a := &answer{}
 	a.Answer = wire.Answer{Format: f, Doc: doc, Model: string(root.Get("model").Bytes())}
 	a.Usage = readUsage(root.Get("usage"))
-	if f.answer != nil {
-		s := newSaid(a.room[:0], nil, a.finish[:0], false)
-		s.object(root, f.answer, false)
-		a.Pieces, a.Copies, a.Keys, a.Finish = s.pieces, s.copies, s.keys, s.finish
-		s.done()
-		link(a.Pieces)
-	}
+	s := newSaid(a.room[:0], nil, a.finish[:0], false)
+	s.object(root, f.answer, false)
+	a.Pieces, a.Copies, a.Keys, a.Finish = s.pieces, s.copies, s.keys, s.finish
+	s.done()
+	link(a.Pieces)
 	return &a.Answer, nil
 }
 

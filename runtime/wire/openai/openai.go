@@ -40,7 +40,7 @@ var (
 	}
 	embeddings = &format{
 		name: "openai.embeddings", op: wire.Embeddings, prompts: []string{"input", "messages"},
-		request: embeddingRequest, items: "data",
+		request: embeddingRequest, answer: embeddingAnswer, items: "data",
 	}
 )
 
@@ -50,7 +50,7 @@ type format struct {
 	op      wire.Operation
 	prompts []string // the members that hold the prompt; one of them is required
 	request *rule
-	answer  *rule  // nil where answers hold no text
+	answer  *rule
 	items   string // the member of an answer that holds its results
 	whole   string // the "object" of a whole answer
 	chunk   string // the "object" of an event; "" where nothing streams

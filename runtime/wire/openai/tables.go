@@ -200,6 +200,18 @@ var rootRows = []row{
 	{path: "prompt_filter_results[].content_filter_results.*.severity", class: skip},
 }
 
+// embeddingRows are an answer that holds no text: what no row names is, as everywhere.
+var embeddingRows = []row{
+	{path: "id", class: skip},
+	{path: "object", class: skip},
+	{path: "created", class: skip},
+	{path: "model", class: skip},
+	{path: "usage", class: skip},
+	{path: "data[].object", class: skip},
+	{path: "data[].index", class: skip},
+	{path: "data[].embedding", class: skip}, // numbers, or the same in base64
+}
+
 // saidRows are what the model says in a chat: under "message" in a whole answer, "delta" in an event.
 var saidRows = []row{
 	{path: "role", class: skip},
@@ -235,6 +247,7 @@ var (
 		[]row{{path: "choices[].message", scope: grows}, {path: "choices[].delta", scope: grows}},
 		below("choices[].message.", saidRows), below("choices[].delta.", saidRows))
 	completionAnswer = compile(rootRows, []row{{path: "choices[].text", scope: grows}})
+	embeddingAnswer  = compile(embeddingRows)
 )
 
 // below puts rows under a place.

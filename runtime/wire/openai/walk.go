@@ -172,24 +172,35 @@ func (w *walk) enter(n strictjson.Node, r *rule, c *context) *wire.Fault {
 	return nil
 }
 
+// roleWord is a role as the API spells it, with its class.
+type roleWord struct {
+	word string
+	role wire.Role
+}
+
+// roles are the roles of the API.
+var roles = [...]roleWord{
+	{"system", wire.RoleSystem},
+	{"developer", wire.RoleSystem},
+	{"user", wire.RoleUser},
+	{"assistant", wire.RoleAssistant},
+	{"tool", wire.RoleTool},
+	{"function", wire.RoleTool},
+}
+
 // role reads a message's role. Every role of the API is of a class; any other is refused, since filters and policies
 // could not say what its text is.
 func (w *walk) role(n strictjson.Node, c *context) *wire.Fault {
-	switch {
-	case n.Kind() == strictjson.Invalid || n.Kind() == strictjson.Null:
+	if n.Kind() == strictjson.Invalid || n.Kind() == strictjson.Null {
 		return &wire.Fault{Code: wire.MissingField, Param: "role", Message: "a message needs a role"}
-	case n.Is("user"):
-		c.role = wire.RoleUser
-	case n.Is("assistant"):
-		c.role = wire.RoleAssistant
-	case n.Is("system"), n.Is("developer"):
-		c.role = wire.RoleSystem
-	case n.Is("tool"), n.Is("function"):
-		c.role = wire.RoleTool
-	default:
-		return invalid("role", "must be system, developer, user, assistant, tool or function")
 	}
-	return nil
+	for i := range roles {
+		if n.Is(roles[i].word) {
+			c.role = roles[i].role
+			return nil
+		}
+	}
+	return invalid("role", "must be system, developer, user, assistant, tool or function")
 }
 
 // typed sees to it that the object's type is one of the rule's words.
