@@ -132,7 +132,8 @@ var notes = map[wire.Nature]string{
 const legend = `
   yes       on_text gets it and may edit it
   reads     on_request or on_response reads it as JSON and edits nothing
-  buffered  as yes or reads, once the stream is complete; held back until then
+  handles   an http-wasm handler gets the body and may write another
+  buffered  one of these, once the stream is complete; held back until then
   dropped   taken out where the text that it repeats is edited
   refused   the request is refused (opaque content: unless the model allows it)
   no        it is not shown to the filter

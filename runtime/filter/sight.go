@@ -13,7 +13,8 @@ type Sight string
 const (
 	Sees     Sight = "yes"      // on_text gets it, and may edit it
 	Reads    Sight = "reads"    // on_request or on_response reads it in the body's JSON, and edits nothing
-	Buffered Sight = "buffered" // as yes or reads, when the stream is complete: until then it is held back
+	Handles  Sight = "handles"  // an http-wasm handler gets the body, and may write another
+	Buffered Sight = "buffered" // one of the above, when the stream is complete: until then it is held back
 	Dropped  Sight = "dropped"  // it is taken out with the text that it copies, when that is edited
 	Refused  Sight = "refused"  // requests with it are refused
 	Blind    Sight = "no"
@@ -30,7 +31,7 @@ func (c *Chain) Sights(s wire.Shape, stream bool) []Sight {
 			continue
 		}
 		out[i] = f.ofAnswer(s.Nature)
-		switch seen := out[i] == Sees || out[i] == Reads; {
+		switch seen := out[i] == Sees || out[i] == Reads || out[i] == Handles; {
 		case stream && f.spec.Whole == WholeRefuse && f.hooks.any(OnAnswer):
 			out[i] = Refused
 		case stream && seen && buffers:
@@ -40,15 +41,17 @@ func (c *Chain) Sights(s wire.Shape, stream bool) []Sight {
 	return out
 }
 
-// shown tells whether text filters are shown strings of a nature.
-func shown(n wire.Nature) bool { return n == wire.Text || n == wire.Arguments || n == wire.Key }
+// isShown tells whether text filters are shown strings of a nature.
+func isShown(n wire.Nature) bool { return n == wire.Text || n == wire.Arguments || n == wire.Key }
 
 func (f *Filter) ofRequest(n wire.Nature) Sight {
 	switch {
 	case n == wire.Banned, n == wire.Opaque && f.Required() && f.hooks.text(OnRequest):
 		return Refused
-	case f.hooks.text(OnRequest) && shown(n):
+	case f.hooks.text(OnRequest) && isShown(n):
 		return Sees
+	case f.hooks&hookHandleRequest != 0:
+		return Handles
 	case f.hooks&hookRequest != 0:
 		return Reads
 	}
@@ -57,10 +60,12 @@ func (f *Filter) ofRequest(n wire.Nature) Sight {
 
 func (f *Filter) ofAnswer(n wire.Nature) Sight {
 	switch {
-	case f.hooks.text(OnAnswer) && shown(n):
+	case f.hooks.text(OnAnswer) && isShown(n):
 		return Sees
 	case f.hooks.text(OnAnswer) && n == wire.Copied:
 		return Dropped
+	case f.hooks&hookHandleResponse != 0:
+		return Handles
 	case f.hooks&hookResponse != 0:
 		return Reads
 	}
