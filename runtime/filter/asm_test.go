@@ -15,6 +15,7 @@ type asm struct {
 	table   bool // a table of one funcref
 	globals [][]byte
 	locals  map[string][]byte // declarations of the locals of exports that have some
+	with    map[byte][]byte   // contents of further sections, or of others in the place of those made here
 }
 
 type asmFunc struct {
@@ -73,7 +74,12 @@ func (a *asm) memory() *asm {
 func (a *asm) bytes() []byte {
 	out := []byte("\x00asm\x01\x00\x00\x00")
 	section := func(id byte, body []byte) {
-		out = append(append(append(out, id), leb(len(body))...), body...)
+		if own, ok := a.with[id]; ok {
+			body = own
+		}
+		if body != nil {
+			out = append(append(append(out, id), leb(len(body))...), body...)
+		}
 	}
 	var types, funcs, code [][]byte
 	for _, s := range a.types {
@@ -99,7 +105,11 @@ func (a *asm) bytes() []byte {
 	section(5, vec([][]byte{{0, 3}})) // a memory of 3 pages
 	section(6, vec(a.globals))
 	section(7, vec(a.exports))
+	section(8, nil)
+	section(9, nil)
 	section(10, vec(code))
+	section(11, nil)
+	section(13, nil)
 	return out
 }
 

@@ -5,6 +5,10 @@ package meter
 // bytes make a compiler allocate gigabytes.
 const maxLocals = 50_000
 
+// maxNested is how deep blocks may stand in one another. The time that wazero takes to compile them grows with the square
+// of it, to some seconds here. Go's compiler, which nests most, makes some hundreds in large functions.
+const maxNested = 5_000
+
 // maxStraight is how many units of code without loops may pass unchecked: some
 // microseconds.
 const maxStraight = 2048
@@ -72,6 +76,9 @@ func (r *reader) scan(s space) (t traits) {
 			s.depth--
 		case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
 			t.calls = true
+		}
+		if s.depth > maxNested {
+			r.fail("blocks that stand more than %d deep in one another can't be metered", maxNested)
 		}
 		if _, ok := bulkOf(in.op); ok {
 			t.bulk = true

@@ -197,6 +197,7 @@ func TestRefused(t *testing.T) {
 	f(in(0x0b, 0x01), at+"0x18: code after the end of the function")
 	f(module(types(), funcs(1), code([]byte{0})), at+"0x17: unexpected end")
 	f(module(types(), funcs(1), code([]byte{1, 0xd1, 0x86, 3, 0x7f, 0x0b})), at+"0x1b: more than 50000 locals can't be metered")
+	f(in(slices.Concat(bytes.Repeat([]byte{0x02, 0x40}, 5000), bytes.Repeat([]byte{0x0b}, 5000))...), "code section, function 0, offset 0x2729: blocks that stand more than 5000 deep in one another can't be metered")
 	f(module(section(6, 1, 0x7f, 1, 0x01, 0x0b)), "global section, offset 0xe: instruction 0x01 in a constant expression")
 	f(module(section(9, 1, 8)), "element section, offset 0xc: element segment flags 0x8 are unknown")
 	f(module(section(11, 1, 2, 1)), "data section, offset 0xd: more than one memory (multi-memory) can't be metered")
