@@ -211,8 +211,9 @@ func (f *feed) apply(h holding, dst []byte, n int) ([]byte, error) {
 			dst = f.t.json.pass(dst, f.buf[pos:o.start])
 			f.t.open = o.kind
 		case opClose:
-			f.hold = append(f.hold, f.buf[pos:o.end]...)
-			dst, err = h.redact(dst, &f.t, f.t.open, f.hold)
+			if f.hold = append(f.hold, f.buf[pos:o.end]...); len(f.hold) > 0 { // what is closed where it was opened is no finding
+				dst, err = h.redact(dst, &f.t, f.t.open, f.hold)
+			}
 			f.t.open, f.hold = nil, nil
 		}
 		if err != nil {

@@ -27,7 +27,6 @@ SLUICE_EXPORT(sluice_abi_v1) i32 sluice_abi_v1(void) { return SLUICE_TEXT_REQUES
 
 SLUICE_EXPORT(on_text) i64 on_text(const u8 *text, u32 len, u32 flags, u64 state) {
 	u32 left = SLUICE_LEFT(flags);
-	CHECK(((u32)text & 7) == 0, "buffer");
 	CHECK((flags & 0xff00ff80u) == 0, "reserved_flags");
 	CHECK(SLUICE_ROLE(flags) <= SLUICE_ROLE_DEFINITION, "role");
 	CHECK(left <= SLUICE_CONTEXT && left <= len, "left_context_length");
