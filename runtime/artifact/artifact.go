@@ -56,6 +56,24 @@ func (a *Artifact) VectorsDigest() string {
 	return hexSum(a.Vectors)
 }
 
+// ID names the artifact by all its parts: 32 hexadecimal digits.
+func (a *Artifact) ID() string {
+	h := sha256.New()
+	for _, part := range [][]byte{a.Module, a.Vectors, a.manifest()} {
+		sum := sha256.Sum256(part)
+		h.Write(sum[:])
+	}
+	return hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+// manifest is the manifest's JSON, nil without one.
+func (a *Artifact) manifest() []byte {
+	if a.Manifest == nil {
+		return nil
+	}
+	return a.Manifest.JSON()
+}
+
 // Version is the manifest's, "" without one.
 func (a *Artifact) Version() string {
 	if a.Manifest == nil {

@@ -67,8 +67,8 @@ func ParseManifest(b []byte) (*Manifest, error) {
 		{"version", m.readVersion, false},
 		{"abi", m.readABI, false},
 		{"grants", m.readGrants, true},
-		{"module", digest(&m.Module), false},
-		{"vectors", digest(&m.Vectors), true},
+		{"module", sum(&m.Module), false},
+		{"vectors", sum(&m.Vectors), true},
 		{"signature", m.readSignature, true},
 	} {
 		if err := take(members, member.key, member.read, member.optional); err != nil {
@@ -109,8 +109,8 @@ func text(to *string, form *regexp.Regexp, want string) func(json.RawMessage) er
 	}
 }
 
-// digest reads a sum as sha256:hex into its hex digits.
-func digest(to *string) func(json.RawMessage) error {
+// sum reads a digest as sha256:hex into its hex digits.
+func sum(to *string) func(json.RawMessage) error {
 	return func(raw json.RawMessage) error {
 		err := text(to, sumForm, "sha256: and 64 hexadecimal digits")(raw)
 		*to = strings.TrimPrefix(*to, "sha256:")

@@ -100,6 +100,10 @@ func (d *decoder) value(p *place, v reflect.Value, r rule) {
 	case *Digest:
 		setScalar(d, p, x, parseDigest)
 	case *PublicKey:
+		if _, mapping := pairs(p.node); mapping { // within [ ], the colon makes it one
+			d.fault(p, "expected %s; write it in quotes", notation[PublicKey]())
+			return
+		}
 		setScalar(d, p, x, parsePublicKey)
 	case *time.Time:
 		setScalar(d, p, x, parseExpiry)

@@ -28,7 +28,11 @@ type Fault struct {
 	Position
 	Path    string // the field, such as models[0].endpoints[1].url; "" for the file as a whole
 	Message string // what was expected; what to do
+	Cause   error  // where the fault is another error's, for errors.As; else nil
 }
+
+// Unwrap is the cause.
+func (f *Fault) Unwrap() error { return f.Cause }
 
 // Error is file:line:col: path: message.
 func (f *Fault) Error() string {

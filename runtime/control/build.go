@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/config"
-	"github.com/sluicegate/sluice/runtime/filter"
 	"github.com/sluicegate/sluice/runtime/pipeline"
 	"github.com/sluicegate/sluice/runtime/policy"
 	"github.com/sluicegate/sluice/runtime/strictjson"
@@ -22,16 +22,22 @@ type generation struct {
 	config    *config.Config
 	snap      *pipeline.Snapshot
 	status    *Status
-	filters   []*filter.Filter
+	slots     []*slot
+	state     state         // what is remembered of the filters once this generation is installed
 	source    policy.Source // what the policy was compiled of, with options
 	options   policy.Options
 	tests     policy.Report
 	addresses []string       // to listen on, in the order to try
 	token     string         // of the admin listener; "" without one, and on a socket
 	closer    []func() error // ends what only this generation uses
+	more      atomic.Int32   // generations derived of it, which use what it has
 }
 
+// close ends what only this generation uses, when the last that was derived of it has closed too.
 func (g *generation) close() error {
+	if g.more.Add(-1) >= 0 {
+		return nil
+	}
 	var errs []error
 	for i := len(g.closer) - 1; i >= 0; i-- {
 		errs = append(errs, g.closer[i]())
@@ -58,9 +64,11 @@ const maxTries = 5
 
 // build makes a generation of the files as they are: all of them as they were at one moment, for it starts again when
 // any changed meanwhile.
-func (c *Controller) build(ctx context.Context, in input) (*generation, error) {
+//
+// d is a filter to deploy with it; nil is none.
+func (c *Controller) build(ctx context.Context, in input, d *Deployment) (*generation, error) {
 	for try := 1; ; try++ {
-		gen, files, err := c.attempt(ctx, in)
+		gen, files, err := c.attempt(ctx, in, d)
 		now := look(files.roots)
 		c.setSeen(files)
 		if now.same(files) && now.files[c.path] == in.before.files[c.path] {
@@ -79,12 +87,12 @@ func (c *Controller) build(ctx context.Context, in input) (*generation, error) {
 
 // attempt makes a generation and tells which files it is made of, as they were before they were read. What it opened is
 // closed again when anything is at fault.
-func (c *Controller) attempt(ctx context.Context, in input) (*generation, fileSet, error) {
+func (c *Controller) attempt(ctx context.Context, in input, d *Deployment) (*generation, fileSet, error) {
 	if in.err != nil {
 		return nil, look(append([]string{c.path}, c.lastSeen().roots...)), in.err
 	}
 	files := look(filesOf(c.path, in.cfg))
-	b := &builder{c: c, was: c.generation(), cfg: in.cfg, gen: &generation{config: in.cfg, status: &Status{Since: time.Now()}}}
+	b := &builder{c: c, was: c.generation(), cfg: in.cfg, deploy: d, gen: &generation{config: in.cfg, status: &Status{Since: time.Now()}}}
 	b.run(ctx)
 	if err := b.faults.Err(); err != nil {
 		return nil, files, errors.Join(err, b.gen.close())
@@ -100,6 +108,8 @@ type builder struct {
 	c      *Controller
 	was    *generation // the one before; nil for the first
 	cfg    *config.Config
+	deploy *Deployment // nil: none
+	state  state       // of the filters, as it will be
 	gen    *generation
 	faults config.Faults
 }

@@ -53,9 +53,14 @@ type Controller struct {
 	admin     adminToken
 	filters   filterStore
 	logs      logStore
+	images    imageStore
+	failed    tallies       // filters that did not go live, by stage
+	rollbacks tallies       // versions taken back, by reason
+	tripped   chan struct{} // a canary has switched itself off
 
-	building sync.Mutex // one build at a time
-	next     uint64     // generation; under building
+	building sync.Mutex      // one build at a time
+	next     uint64          // generation; under building
+	proved   map[string]bool // self-tests passed; under building
 
 	mu      sync.Mutex // of what follows; never held for long
 	current *generation
@@ -83,10 +88,11 @@ func open(ctx context.Context, o Options, dry bool) (*Controller, error) {
 	}
 	c.building.Lock()
 	defer c.building.Unlock()
-	gen, err := c.build(ctx, in)
+	gen, err := c.build(ctx, in, nil)
 	if err != nil {
 		return nil, errors.Join(err, c.end(context.WithoutCancel(ctx)))
 	}
+	c.keepOrWarn(gen)
 	c.install(gen, "start")
 	return c, nil
 }
@@ -100,7 +106,7 @@ func newController(o Options, settings config.Log, dry bool) (*Controller, error
 	c := &Controller{
 		path: o.Config, shapes: o.Shapes, dry: dry, log: log, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
 		filters: filterStore{engine: engine, held: map[string]*heldFilter{}}, logs: logStore{refs: map[*audit.Log]int{}},
-		sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(),
+		sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(), tripped: make(chan struct{}, 1), proved: map[string]bool{},
 	}
 	c.pipeline = pipeline.New(pipeline.Options{Metrics: c.metrics, Logger: log, Access: settings.Access})
 	c.status.Store(&Status{})
@@ -125,6 +131,7 @@ var errEnded = errors.New("control: the gateway is closed")
 func (c *Controller) Reload(ctx context.Context, why string) error {
 	c.building.Lock()
 	defer c.building.Unlock()
+	c.images.refresh(true)
 	return c.reload(ctx, why)
 }
 
@@ -133,9 +140,10 @@ func (c *Controller) reload(ctx context.Context, why string) error {
 	if c.generation() == nil {
 		return errEnded
 	}
-	gen, err := c.build(ctx, read(c.path))
+	gen, err := c.build(ctx, read(c.path), nil)
 	switch {
 	case err == nil:
+		c.keepOrWarn(gen)
 		c.install(gen, why)
 		return nil
 	case ctx.Err() != nil: // given up, which says nothing about the configuration
@@ -143,6 +151,14 @@ func (c *Controller) reload(ctx context.Context, why string) error {
 	}
 	c.refused(why, err)
 	return err
+}
+
+// keepOrWarn writes down what is live. Where that cannot be done, as in a folder that is mounted read-only, the generation
+// is as good; only the way back is lost with the process.
+func (c *Controller) keepOrWarn(gen *generation) {
+	if err := c.keep(gen); err != nil {
+		c.log.Warn("the deploy folder cannot be written: after a restart there is no version to go back to, and none counts as accepted before", "error", err)
+	}
 }
 
 func (c *Controller) refused(why string, err error) {

@@ -110,7 +110,7 @@ var faults = []fault{
 	{name: "broken yaml", config: replace("cache: {size", "cache: [size"), want: []string{"%s/sluice.yaml:12:"}},
 	{name: "unknown keys", config: replace("cache:", "cahce:"), want: []string{"%s/sluice.yaml:11:1: cahce: unknown key"}},
 	{name: "missing module", config: replace("redact.wasm", "gone.wasm"), want: []string{
-		"%s/sluice.yaml:9:28: filters[0].module: cannot read the filter: open %s/gone.wasm: no such file",
+		"%s/sluice.yaml:9:28: filters[0].module: gone.wasm: read: cannot read the filter: no such file",
 	}},
 	{name: "broken module", file: "redact.wasm", text: "\x00asm\x01\x00\x00\x00junk", want: []string{
 		"%s/sluice.yaml:9:28: filters[0].module: redact.wasm: ",

@@ -29,6 +29,11 @@ func (c *Controller) figures() {
 	c.metrics.Counter("sluice_audit_dropped_total", "Records that could not be kept.",
 		func() float64 { return float64(c.auditStats().Dropped) })
 	c.filterFigures()
+	c.metrics.Counter("sluice_filter_loads_total", "Filters compiled and loaded.", func() float64 { return float64(c.filters.loaded()) })
+	c.metrics.Counters("sluice_filter_load_failures_total", "Filters that did not go live, by the stage that failed.",
+		[]string{"filter", "stage"}, c.failed.read)
+	c.metrics.Counters("sluice_filter_rollbacks_total", "Versions of filters taken back, by the operator or for their failures.",
+		[]string{"filter", "reason"}, c.rollbacks.read)
 }
 
 func (c *Controller) cacheStats() cache.Stats {

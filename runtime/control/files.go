@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluicegate/sluice/runtime/artifact"
 	"github.com/sluicegate/sluice/runtime/config"
 )
 
@@ -43,11 +44,26 @@ func filesOf(name string, cfg *config.Config) []string {
 	if !strings.HasPrefix(cfg.Policy.Path, "builtin:") {
 		add(cfg.Policy.Path)
 	}
+	addModule := func(module string) {
+		if module == "" || strings.HasPrefix(module, builtinPrefix) || strings.HasPrefix(module, imagePrefix) {
+			return
+		}
+		for _, file := range artifact.Files(module) { // the vectors and the manifest may come later
+			add(file)
+		}
+	}
 	for _, f := range cfg.Filters {
-		if !strings.HasPrefix(f.Module, "builtin:") {
-			add(f.Module)
+		addModule(f.Module)
+		if f.Canary != nil {
+			addModule(f.Canary.Module)
 		}
 		addRef(f.HMACKey)
+	}
+	if cfg.Deploy != nil {
+		add(cfg.Deploy.Path)
+		for _, r := range cfg.Deploy.Registries {
+			addRef(r.Password)
+		}
 	}
 	for _, m := range cfg.Models {
 		for _, e := range m.Endpoints {
@@ -130,7 +146,7 @@ func walk(roots []string, visit func(path string, info fs.FileInfo)) {
 // maxDepth bounds folders within folders, so that a link to a parent ends somewhere.
 const maxDepth = 16
 
-// walkDir visits what the policy package would read in a folder, and nothing that others may write there.
+// walkDir visits what is read of a folder with policies or filters, and nothing that others may write there.
 func walkDir(dir string, visit func(string, fs.FileInfo), depth int) {
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil || depth > maxDepth {
@@ -147,15 +163,15 @@ func walkDir(dir string, visit func(string, fs.FileInfo), depth int) {
 			visit(path, nil)
 		case info.IsDir():
 			walkDir(path, visit, depth+1)
-		case ofPolicy(name):
+		case ours(name):
 			visit(path, info)
 		}
 	}
 }
 
-// ofPolicy tells whether a file in a policy's folder is part of it.
-func ofPolicy(name string) bool {
-	return name == ".manifest" || slices.Contains([]string{".rego", ".json", ".yaml", ".yml"}, filepath.Ext(name))
+// ours tells whether a file in a policy's folder, or in the deploy folder, may be part of it.
+func ours(name string) bool {
+	return name == ".manifest" || slices.Contains([]string{".rego", ".json", ".yaml", ".yml", artifact.ModuleSuffix}, filepath.Ext(name))
 }
 
 // dirs are the folders whose events may mean a change.

@@ -2,14 +2,8 @@ package control
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"slices"
-	"strings"
 	"sync"
 
-	builtin "github.com/sluicegate/sluice/filters"
-	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/filter"
 )
 
@@ -18,11 +12,20 @@ type filterStore struct {
 	engine *filter.Engine
 	mu     sync.Mutex
 	held   map[string]*heldFilter
+	loads  int64 // filters loaded since the start
 }
 
 type heldFilter struct {
-	filter *filter.Filter
-	refs   int
+	filter   *filter.Filter
+	refs     int
+	canaries []heldCanary
+}
+
+// heldCanary is a canary with its counts, which belong to no generation.
+type heldCanary struct {
+	share, minCalls int
+	maxFailures     float64
+	canary          *filter.Canary
 }
 
 // take gives the filter of a Spec, loading it if no generation has it. give gives it back.
@@ -36,6 +39,7 @@ func (s *filterStore) take(ctx context.Context, spec filter.Spec) (f *filter.Fil
 		if err != nil {
 			return nil, nil, err
 		}
+		s.loads++
 		h = &heldFilter{filter: f}
 		s.held[key] = h
 	}
@@ -54,113 +58,104 @@ func (s *filterStore) give(key string) error {
 	return h.filter.Close(context.Background())
 }
 
-// FilterStats is one live filter with its counters.
+// canary gives a held filter's canary of those settings, with what it has counted so far.
+func (s *filterStore) canary(f *filter.Filter, o filter.CanaryOptions) *filter.Canary {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.held {
+		if h.filter != f {
+			continue
+		}
+		for _, k := range h.canaries {
+			if k.share == o.Share && k.minCalls == o.MinCalls && k.maxFailures == o.MaxFailures && !k.canary.Off() {
+				return k.canary
+			}
+		}
+		k := filter.NewCanary(f, o)
+		h.canaries = append(h.canaries, heldCanary{o.Share, o.MinCalls, o.MaxFailures, k})
+		return k
+	}
+	return filter.NewCanary(f, o)
+}
+
+// loaded counts the filters loaded since the start.
+func (s *filterStore) loaded() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loads
+}
+
+// The states of a version.
+const (
+	stateLive     = "live"
+	stateCanary   = "canary"
+	statePrevious = "previous"     // warm, to be gone back to
+	stateOff      = "switched_off" // a canary that was taken back
+)
+
+// FilterStats is one version of a filter with its counters.
 type FilterStats struct {
 	FilterStatus
 	filter.Stats
 }
 
-// Filters are the current generation's filters with their counters.
+// Filters are the versions of the current generation's filters that are loaded, with their counters, in the chain's order:
+// of each filter the live one first.
 func (c *Controller) Filters() []FilterStats {
 	gen := c.generation()
 	if gen == nil {
 		return nil
 	}
-	out := make([]FilterStats, len(gen.filters))
-	for i, f := range gen.filters {
-		out[i] = FilterStats{gen.status.Filters[i], f.Stats()}
+	out := []FilterStats{}
+	for _, s := range gen.slots {
+		for _, st := range s.all() {
+			out = append(out, FilterStats{st.status, st.filter.Stats()})
+		}
 	}
 	return out
 }
 
-// filters loads the chain.
-func (b *builder) filters(ctx context.Context) {
-	var chain []*filter.Filter
-	for i := range b.cfg.Filters {
-		path := fmt.Sprintf("filters[%d]", i)
-		if f := b.filter(ctx, path, &b.cfg.Filters[i]); f != nil {
-			chain = append(chain, f)
-		}
-	}
-	b.gen.snap.Chain = filter.NewChain(chain...)
+// versionStatus is a loaded version and what is said of it.
+type versionStatus struct {
+	status FilterStatus
+	filter *filter.Filter
 }
 
-func (b *builder) filter(ctx context.Context, path string, cfg *config.Filter) *filter.Filter {
-	module, err := b.module(cfg.Module)
-	if err != nil {
-		b.fault(path+".module", "%v", err)
-		return nil
-	}
-	spec := filterSpec(cfg, module)
-	if cfg.HMACKey != nil {
-		secret, err := cfg.HMACKey.Resolve(b.cfg.Dir())
-		if err != nil {
-			b.fault(path+".hmac_key", "%v", err)
-			return nil
+// all are the slot's versions, the live one first.
+func (s *slot) all() []versionStatus {
+	out := []versionStatus{{s.live.status(stateLive), s.live.filter}}
+	if s.canary != nil {
+		st := s.canary.status(stateCanary)
+		st.Share = s.share
+		if s.switcher.Off() {
+			st.State, st.Share = stateOff, 0
 		}
-		spec.HMACKey = []byte(secret)
+		out = append(out, versionStatus{st, s.canary.filter})
 	}
-	f, give, err := b.c.filters.take(ctx, spec)
-	if err != nil {
-		b.fault(path+".module", "%s: %v", cfg.Module, err)
-		return nil
+	if s.previous != nil {
+		out = append(out, versionStatus{s.previous.status(statePrevious), s.previous.filter})
 	}
-	b.gen.closer = append(b.gen.closer, give)
-	b.gen.filters = append(b.gen.filters, f)
-	b.gen.status.Filters = append(b.gen.status.Filters, FilterStatus{
-		Name: f.Name(), Version: f.Version(), Module: cfg.Module, Digest: f.Digest(), Hooks: f.Hooks(), Required: f.Required(),
-	})
-	return f
+	return out
 }
 
-// module reads a module's bytes, once.
-func (b *builder) module(name string) ([]byte, error) {
-	if short, ok := strings.CutPrefix(name, "builtin:"); ok {
-		module, ok := builtin.Builtin(short)
-		if !ok {
-			return nil, fmt.Errorf("no built-in filter %q; there are: %s", short, strings.Join(builtin.Builtins(), ", "))
-		}
-		return module, nil
+func (v *version) status(state string) FilterStatus {
+	f := v.filter
+	return FilterStatus{
+		Name: f.Name(), Version: v.Version, Module: v.Source, Digest: f.Digest(), Hooks: f.Hooks(), Required: f.Required(), State: state,
 	}
-	module, err := os.ReadFile(b.cfg.Path(name))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the filter: %w; name a .wasm file, relative to the config file", err)
-	}
-	return module, nil
 }
 
-func filterSpec(cfg *config.Filter, module []byte) filter.Spec {
-	wants := func(direction string) bool { return len(cfg.On) == 0 || slices.Contains(cfg.On, direction) }
-	spec := filter.Spec{
-		Name: cfg.Name, Module: module, Request: wants("request"), Answer: wants("response"), Config: cfg.Config.Guest,
-		Grants: cfg.Grants, Optional: !cfg.Required, FailOpen: cfg.Fail == "open", View: cfg.View,
-		Limits: filter.Limits{
-			MemoryPages: int(cfg.Limits.Memory / (64 << 10)), Output: int(cfg.Limits.Output),
-			Labels: cfg.Limits.Labels, Logs: cfg.Limits.Logs, Total: cfg.Limits.Time, Base: cfg.Limits.Base, PerByte: cfg.Limits.PerByte,
-			Instances: cfg.Limits.Instances, Idle: cfg.Limits.Idle, Held: int(cfg.Limits.Held), Lanes: cfg.Limits.Lanes, Open: int(cfg.Limits.Open),
-		},
-		Isolation: cfg.Isolation,
-	}
-	if cfg.Config.Text != "" {
-		spec.Config = []byte(cfg.Config.Text)
-	}
-	if cfg.Stream != "hold" {
-		spec.Whole = cfg.Stream
-	}
-	spec.Actions.Request, spec.Actions.DefaultRequest = actions(cfg.Config.Request)
-	spec.Actions.Answer, spec.Actions.DefaultAnswer = actions(cfg.Config.Response)
-	return spec
-}
-
-// actions splits the kind default from the others.
-func actions(from config.Actions) (byKind map[string]filter.Action, byDefault filter.Action) {
-	byKind = map[string]filter.Action{}
-	for kind, action := range from {
-		if kind == "default" {
-			byDefault = filter.Action(action)
-			continue
+// chain makes the generation's chain of its slots.
+func (g *generation) chain() {
+	links := make([]filter.Link, len(g.slots))
+	g.status.Filters = nil
+	for i, s := range g.slots {
+		links[i] = s.link()
+		for _, v := range s.all() {
+			if v.status.State != statePrevious {
+				g.status.Filters = append(g.status.Filters, v.status)
+			}
 		}
-		byKind[kind] = filter.Action(action)
 	}
-	return byKind, byDefault
+	g.snap.Chain = filter.NewChainOf(links...)
 }

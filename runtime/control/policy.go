@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 
 	"github.com/sluicegate/sluice/policies"
 	"github.com/sluicegate/sluice/runtime/config"
@@ -53,8 +54,13 @@ func (b *builder) policyOptions() policy.Options {
 	o := policy.Options{
 		Models: b.gen.snap.Names, ReadsText: b.cfg.Policy.ReadsText, Timeout: b.cfg.Policy.Timeout,
 	}
-	for _, f := range b.cfg.Filters {
-		o.Filters = append(o.Filters, f.Name)
+	for _, s := range b.gen.slots {
+		o.Filters = append(o.Filters, s.name)
+	}
+	for _, f := range b.cfg.Filters { // one that is at fault has a name all the same
+		if !slices.Contains(o.Filters, f.Name) {
+			o.Filters = append(o.Filters, f.Name)
+		}
 	}
 	return o
 }

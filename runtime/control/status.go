@@ -12,7 +12,9 @@ type Status struct {
 	PolicyPath string         `json:"policy_path"`
 	Fault      string         `json:"fault,omitempty"` // why the last reload was refused; "" when the last one was installed
 	FaultSince time.Time      `json:"fault_since,omitzero"`
-	Stopping   bool           `json:"stopping,omitempty"` // the process ends when the last exchanges have finished
+	// SwitchedOff are canaries that failed too often, until another version is live beside which they stood.
+	SwitchedOff []OffStatus `json:"switched_off,omitempty"`
+	Stopping    bool        `json:"stopping,omitempty"` // the process ends when the last exchanges have finished
 }
 
 // ModelStatus is one model that callers may ask for.
@@ -28,7 +30,7 @@ type EndpointStatus struct {
 	URL      string `json:"url,omitempty"` // the configuration takes none with a user or a query
 }
 
-// FilterStatus is one filter of the chain.
+// FilterStatus is one version of a filter.
 type FilterStatus struct {
 	Name     string   `json:"name"`
 	Version  string   `json:"version,omitempty"`
@@ -36,6 +38,33 @@ type FilterStatus struct {
 	Digest   string   `json:"digest"` // SHA-256 of the module, hex
 	Hooks    []string `json:"hooks"`
 	Required bool     `json:"required"`
+	State    string   `json:"state"`           // live, canary, previous or switched_off
+	Share    int      `json:"share,omitempty"` // of a canary: the percentage of principals that get it
+}
+
+// OffStatus is a canary that was switched off for its failures.
+type OffStatus struct {
+	Filter  string    `json:"filter"`
+	Version string    `json:"version,omitempty"`
+	Digest  string    `json:"digest"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+// switchedOff are the canaries that failed too often, those of this moment first.
+func (g *generation) switchedOff() []OffStatus {
+	var out []OffStatus
+	for _, s := range g.slots {
+		if s.switcher != nil && s.switcher.Off() {
+			out = append(out, OffStatus{Filter: s.name, Version: s.canary.Version, Digest: s.canary.Digest})
+			continue
+		}
+		for _, o := range g.state.of(s.name).Off {
+			if o.Reason == byFailures && o.Beside == s.live.Digest {
+				out = append(out, OffStatus{s.name, o.Version, o.Digest, o.At})
+			}
+		}
+	}
+	return out
 }
 
 // label tells the versions of a filter apart in metrics: the version, or the start of the digest where it has none.
@@ -50,6 +79,9 @@ func (s FilterStatus) label() string {
 func (c *Controller) Status() Status {
 	st := *c.status.Load()
 	st.Stopping = c.stopping.Load()
+	if gen := c.generation(); gen != nil {
+		st.SwitchedOff = gen.switchedOff()
+	}
 	return st
 }
 

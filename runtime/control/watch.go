@@ -32,7 +32,11 @@ func (c *Controller) Watch(ctx context.Context) {
 			return
 		case <-tick.C:
 			c.metrics.Retired(c.pipeline.Expire(c.maxAge()))
+			c.settle()
 			deep = n%thorough == 0
+		case <-c.tripped:
+			c.settle()
+			continue
 		case <-events.wake:
 			deep = true
 		case <-w.again:
@@ -48,6 +52,7 @@ func (c *Controller) Watch(ctx context.Context) {
 func (c *Controller) reloadChanged(ctx context.Context) {
 	c.building.Lock()
 	defer c.building.Unlock()
+	c.images.refresh(false)
 	if seen := c.lastSeen(); !look(seen.roots).same(seen) {
 		_ = c.reload(ctx, "files changed") // logged, counted and in Status
 	}

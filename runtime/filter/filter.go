@@ -80,6 +80,7 @@ type Spec struct {
 	Version         string // for records and metrics; "" where it has none
 	Module          []byte // the module's bytes; not kept
 	Request, Answer bool   // the directions it is wanted on
+	Any             bool   // whatever it has hooks for, in place of Request and Answer
 	Config          []byte // handed to on_config as it is; JSON by convention; nil skips on_config
 	Actions         Actions
 	Grants          []string // facts that get may read: principal.tenant, principal.roles, operation, model, message.role, stream

@@ -210,6 +210,9 @@ func (f *Filter) chooseHooks(has hooks) (hooks, error) {
 		}
 	}
 	var want hooks
+	if f.spec.Any {
+		want = has
+	}
 	if f.spec.Request {
 		want |= hookRequest | hookRequestText
 	}
@@ -324,7 +327,7 @@ func (s *Spec) check() error {
 		return fmt.Errorf("a name is 1 to 64 of a-z, 0-9, _ and -, a letter or digit first")
 	case s.Name == ownLabels:
 		return fmt.Errorf("%q is the gateway's own name for labels: choose another", ownLabels)
-	case !s.Request && !s.Answer:
+	case !s.Request && !s.Answer && !s.Any:
 		return fmt.Errorf("it is wanted neither on requests nor on answers")
 	case s.Whole != "" && s.Whole != WholeBuffer && s.Whole != WholeRefuse:
 		return fmt.Errorf("stream is %q: want %s or %s", s.Whole, WholeBuffer, WholeRefuse)

@@ -30,6 +30,10 @@ func TestLoad(t *testing.T) {
 	if got := strings.Join(loadWith(t, e, s).Hooks(), " "); got != "request.text on_request" {
 		t.Errorf("hooks %q", got)
 	}
+	any := loadWith(t, e, Spec{Name: "any", Module: minimal().bytes(), Any: true})
+	if got := strings.Join(any.Hooks(), " "); got != "request.text" {
+		t.Errorf("hooks %q", got)
+	}
 }
 
 // What can't be loaded is refused with the filter's name, the reason and what to do.

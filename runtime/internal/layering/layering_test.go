@@ -37,7 +37,7 @@ const rules = `
 	runtime/provider         : strictjson sse wire upstream
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
 	runtime/server           : wire exchange pipeline wire/openai wire/inference
-	runtime/control          : config strictjson wire exchange auth filter policy cache upstream provider audit metrics pipeline /policies /filters
+	runtime/control          : config strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : control
 	cmd/sluice               : config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
 	policies                 :
@@ -57,7 +57,9 @@ var owners = map[string][]string{
 	"github.com/prometheus":                 {"runtime/metrics"},
 	"github.com/fsnotify/fsnotify":          {"runtime/control"},
 	"golang.org/x/mod":                      {"runtime/artifact"},
-	"net/http":                              {"runtime/server", "runtime/admin", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/control", "cmd/sluice"},
+	"net/http":                              {"runtime/server", "runtime/admin", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/control", "cmd/sluice"},
+	"oras.land/oras-go":                     {"runtime/artifact"},
+	"github.com/opencontainers":             {"runtime/artifact"},
 	"github.com/spf13/cobra":                {"cmd/sluice"},
 	"github.com/open-policy-agent/opa/cmd":  {},
 	"github.com/open-policy-agent/opa/test": {},
