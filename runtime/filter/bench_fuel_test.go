@@ -116,22 +116,7 @@ func BenchmarkFuelCost(b *testing.B) {
 
 // takeTurns runs each way for a while, one after the other, and reports the fastest turn of each.
 func takeTurns(b *testing.B, way map[string]func()) {
-	const calls, turns = 20, 100
-	best := map[string]time.Duration{}
-	for b.Loop() {
-		for range turns {
-			for name, do := range way {
-				start := time.Now()
-				for range calls {
-					do()
-				}
-				if took := time.Since(start) / calls; best[name] == 0 || took < best[name] {
-					best[name] = took
-				}
-			}
-		}
-	}
-	b.ReportMetric(0, "ns/op")
+	best := turns(b, way)
 	for name, took := range best {
 		b.ReportMetric(float64(took.Nanoseconds()), name+"-ns")
 	}
