@@ -23,18 +23,17 @@ type host struct {
 	compiled wazero.CompiledModule
 	config   string
 	hooks    uint32
-	fault    string    // a rule that it breaks, to see whether the kit finds that; "": none
-	kept     *exchange // fault "one instance"
+	fault    string // a rule that it breaks, to see whether the kit finds that; "": none
+	kept     *visit // fault "one instance"
 }
 
-// exchange is an instance at work on one exchange, and what it has said.
-type exchange struct {
+// visit is an instance at work on one exchange, and what it has said.
+type visit struct {
 	*host
 	ctx    context.Context
 	mod    api.Module
 	stage  string // the export that runs
 	facts  map[string]string
-	role   string
 	reason string // logged at level error
 
 	text       []byte // the window
@@ -71,8 +70,8 @@ const (
 	everyFact = "principal.tenant principal.roles operation model message.role stream"
 )
 
-// exchangeKey carries the exchange to the functions that the guest calls.
-type exchangeKey struct{}
+// visitKey carries the visit to the functions that the guest calls.
+type visitKey struct{}
 
 // load compiles a module and takes a first instance through all steps up to the warm-up calls.
 func load(ctx context.Context, code []byte, config string) (*host, error) {
@@ -142,13 +141,13 @@ func (h *host) warm(ctx context.Context) error {
 }
 
 // begin makes an instance for one exchange.
-func (h *host) begin(ctx context.Context, facts map[string]string) (*exchange, error) {
+func (h *host) begin(ctx context.Context, facts map[string]string) (*visit, error) {
 	if h.kept != nil {
 		h.kept.labels, h.kept.reject, h.kept.state = map[string]any{}, "", 0
 		return h.kept, nil
 	}
-	x := &exchange{host: h, facts: facts, labels: map[string]any{}, set: map[string]string{}, stage: "start"}
-	x.ctx = context.WithValue(ctx, exchangeKey{}, x)
+	x := &visit{host: h, facts: facts, labels: map[string]any{}, set: map[string]string{}, stage: "start"}
+	x.ctx = context.WithValue(ctx, visitKey{}, x)
 	var err error
 	if x.mod, err = h.rt.InstantiateModule(x.ctx, h.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize")); err != nil {
 		return nil, err
@@ -163,13 +162,13 @@ func (h *host) begin(ctx context.Context, facts map[string]string) (*exchange, e
 	return x, nil
 }
 
-func (x *exchange) end() {
+func (x *visit) end() {
 	if x.kept == nil {
 		_ = x.mod.Close(context.Background())
 	}
 }
 
-func (x *exchange) ready() error {
+func (x *visit) ready() error {
 	bits, err := x.call("sluice_abi_v1", "start")
 	if err != nil {
 		return err
@@ -188,8 +187,12 @@ func (x *exchange) ready() error {
 		if config == "" {
 			config = "{}"
 		}
-		if code, err := x.hook("on_config", []byte(config)); err != nil || code != 0 {
-			return fmt.Errorf("on_config: %v, %d: %s", err, code, x.reason)
+		code, err := x.hook("on_config", []byte(config))
+		if err == nil && code != 0 {
+			err = errors.New(x.reason)
+		}
+		if err != nil {
+			return fmt.Errorf("on_config: %w", err)
 		}
 	case config != "":
 		return errors.New("no on_config")
@@ -205,7 +208,7 @@ func (x *exchange) ready() error {
 }
 
 // call runs an export.
-func (x *exchange) call(name, stage string, args ...uint64) (uint64, error) {
+func (x *visit) call(name, stage string, args ...uint64) (uint64, error) {
 	x.stage = stage
 	ctx, cancel := context.WithTimeout(x.ctx, patience)
 	defer cancel()
@@ -217,7 +220,7 @@ func (x *exchange) call(name, stage string, args ...uint64) (uint64, error) {
 }
 
 // hook gives a hook its text.
-func (x *exchange) hook(name string, text []byte, more ...uint64) (uint64, error) {
+func (x *visit) hook(name string, text []byte, more ...uint64) (uint64, error) {
 	if x.fault == "two buffers" && name == inText {
 		_, _ = x.call("alloc", "alloc", uint64(len(text)))
 	}
@@ -232,7 +235,7 @@ func (x *exchange) hook(name string, text []byte, more ...uint64) (uint64, error
 }
 
 // show is one call of on_text; it gives what is settled.
-func (x *exchange) show(window []byte, left int, end bool, flags uint32) (int, error) {
+func (x *visit) show(window []byte, left int, end bool, flags uint32) (int, error) {
 	x.text, x.left, x.last, x.edits = window, left, left, nil
 	if end {
 		flags |= 1
@@ -269,8 +272,8 @@ func (h *host) imports(ctx context.Context) error {
 	b := h.rt.NewHostModuleBuilder("sluice")
 	export := func(name string, f any) { b.NewFunctionBuilder().WithFunc(f).Export(name) }
 	// in gives the exchange to a function that may be called in some hooks.
-	in := func(ctx context.Context, name, hooks string) *exchange {
-		x := ctx.Value(exchangeKey{}).(*exchange)
+	in := func(ctx context.Context, name, hooks string) *visit {
+		x := ctx.Value(visitKey{}).(*visit)
 		must(x.fault == "any hook" || slices.Contains(strings.Fields(hooks), x.stage), "%s in %s", name, x.stage)
 		return x
 	}
@@ -353,19 +356,19 @@ func (h *host) imports(ctx context.Context) error {
 }
 
 // read copies text out of the guest's memory.
-func (x *exchange) read(p, n uint32, limit int) string {
+func (x *visit) read(p, n uint32, limit int) string {
 	b, ok := x.mod.Memory().Read(p, n)
 	must(ok && len(b) <= limit && utf8.Valid(b), "a pointer, or a text of %d bytes", n)
 	return string(b)
 }
 
-func (x *exchange) kind(p, n uint32) string {
+func (x *visit) kind(p, n uint32) string {
 	kind := x.read(p, n, 32)
 	must(kindWord.MatchString(kind), "a kind")
 	return kind
 }
 
-func (x *exchange) add(e edit, open bool) int32 {
+func (x *visit) add(e edit, open bool) int32 {
 	if x.fault == "any span" {
 		return 0
 	}
@@ -376,7 +379,7 @@ func (x *exchange) add(e edit, open bool) int32 {
 	return 0
 }
 
-func (x *exchange) label(key, word string) {
+func (x *visit) label(key, word string) {
 	must(labelWord.MatchString(key) && labelWord.MatchString(word), "a label")
 	was := x.labels[key]
 	n, err := strconv.ParseInt(word, 10, 64)

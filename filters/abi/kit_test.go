@@ -10,7 +10,10 @@ import (
 	"testing"
 
 	"github.com/sluicegate/sluice/filters/sdk"
+	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/filter"
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
 const kit = "conformance"
@@ -104,6 +107,35 @@ func TestHost(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLongTexts: vectors are shorter than a window, so window.wasm also sees texts of several.
+func TestLongTexts(t *testing.T) {
+	e := engine(t)
+	loaded, err := e.Load(t.Context(), filter.Spec{Name: "window", Module: read(t, "guests", "window.wasm"), Request: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = loaded.Close(t.Context()) }()
+	for _, unit := range []string{"a", "aé用😀", "😀", "xx用"} {
+		body := `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat(unit, 200_000/len(unit)) + `"}]}`
+		request, err := openai.Chat.Request([]byte(body), strictjson.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass, err := filter.NewChain(loaded).Begin(&exchange.Exchange{Request: request, Principal: &exchange.Principal{Tenant: "t"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := loaded.Stats().Calls
+		if err := pass.Request(t.Context()); err != nil {
+			t.Errorf("%s: %v", unit, err)
+		}
+		if calls := loaded.Stats().Calls - before; calls < 4 {
+			t.Errorf("%s: %d calls for four windows", unit, calls)
+		}
+		pass.Close()
 	}
 }
 

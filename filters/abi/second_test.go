@@ -78,7 +78,7 @@ func (v *vector) run(ctx context.Context, h *host, answer bool, cut int) (o outc
 }
 
 // stream shows the text and spells what comes of it.
-func (v *vector) stream(x *exchange, answer bool, cut int) (string, error) {
+func (v *vector) stream(x *visit, answer bool, cut int) (string, error) {
 	role := 2
 	if answer {
 		role = 3
@@ -118,7 +118,7 @@ func (v *vector) stream(x *exchange, answer bool, cut int) (string, error) {
 }
 
 // spell writes the part of the text from settled to to, edited.
-func spell(out *strings.Builder, x *exchange, text []byte, from, settled, to int) {
+func spell(out *strings.Builder, x *visit, text []byte, from, settled, to int) {
 	at := settled
 	for _, e := range x.edits {
 		out.Write(text[at : from+e.start])
@@ -249,8 +249,12 @@ func (v *vector) everywhere(ctx context.Context, h *host, answer, bad bool) erro
 		if !utf8.RuneStart((*v.Text)[cut]) {
 			continue
 		}
-		if got, err := v.run(ctx, h, answer, cut); err != nil || got != whole {
-			return fmt.Errorf("cut at byte %d: %v, got %+v, want %+v", cut, err, got, whole)
+		got, err := v.run(ctx, h, answer, cut)
+		if err == nil && got != whole {
+			err = fmt.Errorf("got %+v, want %+v", got, whole)
+		}
+		if err != nil {
+			return fmt.Errorf("cut at byte %d: %w", cut, err)
 		}
 	}
 	return nil
