@@ -3,8 +3,11 @@ package sdk_test
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,9 +63,9 @@ func read(t *testing.T, path string) []byte {
 }
 
 // selfTest runs a module through a file of vectors, whole and at every split.
-func selfTest(t *testing.T, e *filter.Engine, module []byte, path string) {
+func selfTest(t *testing.T, e *filter.Engine, module, file []byte) {
 	t.Helper()
-	vectors, err := filter.ParseVectors(read(t, path))
+	vectors, err := filter.ParseVectors(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +84,34 @@ func selfTest(t *testing.T, e *filter.Engine, module []byte, path string) {
 		memory = max(memory, r.Vectors[i].Memory)
 	}
 	t.Logf("%d KiB of memory", memory>>10)
+}
+
+// randomVectors are random texts of what tickets are made of, with what a plain reading of the rule finds in them.
+func randomVectors(t *testing.T) []byte {
+	t.Helper()
+	words := regexp.MustCompile(`[-_0-9A-Za-z]+`)
+	ticket := regexp.MustCompile(`^TCK-[0-9]{1,12}$`)
+	bits := []string{"TCK", "TCK-", "TCK-1", "-", "1", "23456789", "x", "T", "_", " ", ", ", "\n", "é", "用", "😀"}
+	random := rand.New(rand.NewPCG(1, 2))
+	var out []map[string]string
+	for i := range 40 {
+		text := "TCK-0 "
+		for len(text) < 8+random.IntN(60) {
+			text += bits[random.IntN(len(bits))]
+		}
+		want := words.ReplaceAllStringFunc(text, func(word string) string {
+			if ticket.MatchString(word) {
+				return "<ticket:" + word + ">"
+			}
+			return word
+		})
+		out = append(out, map[string]string{"name": strconv.Itoa(i), "text": text, "want": want})
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // fault is a configuration that a filter must refuse, and the reason.
@@ -114,7 +145,8 @@ func TestExamples(t *testing.T) {
 	for _, lang := range sdk.Languages() {
 		t.Run(lang, func(t *testing.T) {
 			module, e := build(t, lang), engine(t)
-			selfTest(t, e, module, "ticket.vectors.json")
+			selfTest(t, e, module, read(t, "ticket.vectors.json"))
+			selfTest(t, e, module, randomVectors(t))
 			refuses(t, e, module, "ticket.faults.json")
 		})
 	}
