@@ -42,10 +42,13 @@ type host struct {
 	state            uint64
 }
 
+// compiled is shared by all hosts: each module is compiled once.
+var compiled = wazero.NewCompilationCache()
+
 func newHost(t testing.TB, module []byte) *host {
 	t.Helper()
 	ctx := context.Background()
-	r := wazero.NewRuntime(ctx)
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(compiled))
 	t.Cleanup(func() { _ = r.Close(ctx) })
 	h := &host{t: t}
 	wasi_snapshot_preview1.MustInstantiate(ctx, r)

@@ -26,15 +26,6 @@ static const struct {
 	{50, 50, 2, 1, LENGTHS(12, 19)}, {56, 58, 2, 1, LENGTHS(12, 19)}, {67, 67, 2, 1, LENGTHS(12, 19)},
 };
 
-static int luhn(const u8 *digits, u32 n) {
-	u32 sum = 0;
-	for (u32 i = 0; i < n; i++) {
-		u32 d = digits[n - 1 - i];
-		sum += i & 1 ? d * 2 - (d > 4 ? 9 : 0) : d;
-	}
-	return sum % 10 == 0;
-}
-
 static int issued(const u8 *digits, u32 n, u32 t) {
 	for (u32 r = 0; r < sizeof ranges / sizeof *ranges; r++) {
 		u32 lead = 0;
@@ -45,8 +36,6 @@ static int issued(const u8 *digits, u32 n, u32 t) {
 	return 0;
 }
 
-static int separator(u32 c) { return c == ' ' || c == '-' || c == '.'; }
-
 // ends tells whether a number may end at i: no word goes on there, and no more digits behind a hyphen or full stop.
 static int ends(u32 i) {
 	u32 c = at(i);
@@ -54,17 +43,14 @@ static int ends(u32 i) {
 }
 
 void find_card(u32 t) {
-	u8 digits[MAX_DIGITS];
-	u32 n = 0, i = t, sep = 0, found = 0;
+	u32 found = 0, last = 0;
 	if (at(t) < '2' || at(t) == '7' || at(t) == '9') return;
 	if (behind(t, 1) == '.' && (classes[behind(t, 2)] & C_DIGIT)) return; // a fraction
-	for (;;) {
-		u32 from = n;
-		while (n < MAX_DIGITS && digit_at(i)) digits[n++] = (u8)(at(i++) - '0');
-		if (n - from < 2 || digit_at(i) || (from == 0 && n < 4)) break;
-		if (n >= 12 && ends(i) && luhn(digits, n) && issued(digits, n, t)) found = i;
-		if (n == MAX_DIGITS || !separator(at(i)) || (sep && at(i) != sep)) break;
-		sep = at(i++);
+	for (u32 g = 0; g < number.groups && number.count[g] <= MAX_DIGITS; g++) {
+		u32 n = number.count[g];
+		if (n - last < 2 || n < 4 || (g && (number.sep[g] != number.sep[1] || number.sep[g] == '/'))) break;
+		if (n >= 12 && ends(number.end[g]) && luhn(number.digit, n) && issued(number.digit, n, t)) found = number.end[g];
+		last = n;
 	}
 	if (found) offer(CARD, found, 0);
 }

@@ -1,6 +1,7 @@
 // The configuration, strict:
 //
-//   {"kinds": ["email", "card"],                                     the built-in kinds that are on; absent: all
+//   {"kinds": ["default", "lei"],                                    the built-in kinds that are on; absent: ["default"]
+//    "hold": 320,                                                    the longest finding that is held back whole
 //    "words": [{"kind": "project", "words": ["Falcon"], "case": true}],   case: letters must match in case; absent: false
 //    "patterns": [{"kind": "ticket", "pattern": "\\bTCK-\\d{6}\\b"}]}     pattern.c says what is taken
 #include "redact.h"
@@ -37,9 +38,10 @@ static int read_kinds(json_t *j) {
 	if (json_array(j))
 		while (json_element(j)) {
 			if (!kind_name(j, name)) return 0;
-			u32 k = find_kind(name);
-			if (k >= BUILTIN) return wrong("kinds: unknown: email card iban ssn ip phone jwt private_key secret are known");
-			kinds[k].on = 1;
+			u32 k = find_kind(name), usual = json_is(name, "default");
+			if (k >= BUILTIN && !usual) return wrong("kinds: unknown: the filter's README has the list; \"default\" stands for those that are usually on");
+			if (!usual) kinds[k].on = 1;
+			for (k = 0; usual && k < BUILTIN; k++) kinds[k].on |= kinds[k].usual;
 		}
 	return !j->error;
 }
@@ -113,14 +115,28 @@ static int read_all(json_t *j, int (*read)(json_t *)) {
 	return !j->error;
 }
 
+static int read_hold(json_t *j) {
+	json_peek(j);
+	u32 from = j->at, n = 0;
+	if (!json_number(j)) return 0;
+	for (u32 i = from; i < j->at; i++) {
+		if (j->text[i] - '0' > 9u || i - from > 4) return wrong("hold: a whole number from 96 to 2048 is expected");
+		n = n * 10 + j->text[i] - '0';
+	}
+	if (n < LEAST_HOLD || n > MOST_HOLD) return wrong("hold: a whole number from 96 to 2048 is expected");
+	hold = n;
+	return 1;
+}
+
 static int read_config(json_t *j) {
 	char key[16];
 	if (json_object(j))
 		while (json_member(j, key, sizeof key)) {
 			int ok = json_is(key, "kinds")   ? read_kinds(j)
+				: json_is(key, "hold")     ? read_hold(j)
 				: json_is(key, "words")    ? read_all(j, read_words)
 				: json_is(key, "patterns") ? read_all(j, read_pattern)
-										   : wrong("unknown key: kinds, words and patterns are known");
+										   : wrong("unknown key: kinds, hold, words and patterns are known");
 			if (!ok || problem) return 0;
 		}
 	return json_end(j);
@@ -135,6 +151,7 @@ static u32 length(const char *s) {
 SLUICE_EXPORT(on_config) i32 on_config(const u8 *json, u32 len) {
 	json_t j = {.text = json, .len = len};
 	problem = 0;
+	prepare();
 	if (read_config(&j) && !problem) return 0;
 	const char *why = problem ? problem : j.error ? j.error : "it can't be read";
 	sluice_log(SLUICE_ERROR, why, length(why));

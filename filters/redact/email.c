@@ -5,7 +5,6 @@
 // Where words are not parted by spaces (Chinese, Japanese, Korean) an ASCII address ends where that script begins.
 #include "redact.h"
 
-#define MAX_LOCAL 64
 #define MAX_DOMAIN 255
 
 enum { NO_LETTER, NARROW, WIDE }; // WIDE: scripts without spaces between words
@@ -53,6 +52,10 @@ u32 email_start(u32 at_sign, u32 from) {
 	return i;
 }
 
+// local_to tells whether all from t to end may belong to a local part: text padded so much (with escapes, or with what is left
+// out) that the bound comes before a local part must have ended.
+int local_to(u32 t, u32 end) { return !contesting && local_start(end, t, 1) == t; }
+
 // email_tail is the first position that could belong to the local part of an @ at end or later.
 u32 email_tail(u32 end, u32 from) { return local_start(end, floor_of(end, from), 1); }
 
@@ -97,5 +100,6 @@ static int lookalike(u32 t, u32 at_sign, u32 end) {
 void find_email(u32 t, u32 at_sign) {
 	if (t >= at_sign) return;
 	u32 end = domain_end(at_sign + 1);
+	if (text.bound) return;
 	if (end && !lookalike(t, at_sign, end)) offer(EMAIL, end, 0);
 }

@@ -17,12 +17,6 @@ static u32 country_length(u32 a, u32 b) {
 
 static u32 upper(u32 c) { return c - 'a' < 26 ? c - 32 : c; }
 
-// remainder appends one character's value (0-35) to a number known by its remainder by 97.
-static u32 remainder97(u32 r, u32 c) {
-	u32 v = c < 'A' ? c - '0' : c - 'A' + 10;
-	return (v < 10 ? r * 10 + v : r * 100 + v) % 97;
-}
-
 void find_iban(u32 t) {
 	if (!digit_at(t + 2) || !digit_at(t + 3)) return;
 	u32 want = country_length(upper(at(t)), upper(at(t + 1)));

@@ -1,5 +1,5 @@
-// JSON web tokens: RFC 7515 and 7516 in compact form. The first part must decode to a JSON object with a string "alg"; it may
-// have HOLD characters. A token longer than HOLD is an open span.
+// JSON web tokens: RFC 7515 and 7516 in compact form. The first part must decode to a JSON object with a string "alg". One longer
+// than `hold`, be it in its first part, is an open span.
 #include "redact.h"
 #include "json.h"
 
@@ -35,14 +35,13 @@ static int names_algorithm(const u8 *header, u32 len) {
 }
 
 void find_jwt(u32 t) {
-	static u8 header[HOLD];
+	static u8 header[MOST_HOLD];
 	if (at(t) != 'e' || at(t + 1) != 'y' || at(t + 2) != 'J') return;
-	u32 dot = t, limit = t + HOLD;
-	while (dot < limit && base64url(at(dot)) < 64) dot++;
-	if (dot == limit || at(dot) != '.') return;
+	u32 dot = t;
+	while (base64url(at(dot)) < 64) dot++;
+	if (at(dot) != '.') return;
 	u32 n = decode(t, dot, header);
 	if (!n || !names_algorithm(header, n)) return;
-	u32 end = run_end(OPEN_BASE64URL, dot, limit);
-	if (end - dot < 3) return; // no second part
-	offer(JWT, end, end == limit ? OPEN_BASE64URL : 0);
+	u32 end = run_end(OPEN_BASE64URL, dot);
+	if (end - dot >= 3) offer(JWT, end, 0); // there is a second part
 }

@@ -3,7 +3,7 @@
 
 u32 behind(u32 t, u32 k) {
 	if (k > t) return 0;
-	if (!text.changed) return k <= LOOK ? text.b[t - k] : 0;
+	if (!text.changed || k == 1) return k <= LOOK ? text.b[t - k] : 0; // one unit and what is left out behind it are within LOOK
 	return t - k >= look_floor(t) ? text.b[t - k] : 0;
 }
 

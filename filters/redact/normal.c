@@ -166,18 +166,30 @@ void normalise(u8 *buffer, u32 len, u32 left, u32 sync) {
 	s[text.n] = 0; // a delimiter behind the end: the scan needs no test for it
 }
 
+// nth is the place of the set bit that has n others below it.
+static u32 nth(u64 word, u32 n) {
+	u32 place = 0;
+	for (u32 half = 32; half > 4; half /= 2) {
+		u32 below = (u32)__builtin_popcountll(word & ((1ull << half) - 1));
+		if (n >= below) n -= below, word >>= half, place += half;
+	}
+	for (; n; n--) word &= word - 1;
+	return place + (u32)__builtin_ctzll(word);
+}
+
 u32 original(u32 i) {
+	static u32 last; // most questions are about the word of the one before
 	if (!text.changed) return text.base + i;
 	if (i >= text.n) return text.used;
 	u32 low = 0, high = (text.used - text.base) >> 6;
+	if (last < high && rank[last] <= i) low = last, high = rank[last + 1] > i ? last : high;
 	while (low < high) { // the last word whose rank is not above i
 		u32 mid = (low + high + 1) / 2;
 		if (rank[mid] <= i) low = mid;
 		else high = mid - 1;
 	}
-	u64 word = kept[low];
-	for (u32 skip = i - rank[low]; skip; skip--) word &= word - 1;
-	return text.base + (low << 6) + (u32)__builtin_ctzll(word);
+	last = low;
+	return text.base + (low << 6) + nth(kept[low], i - rank[low]);
 }
 
 // sync_of matters only where escapes or wide characters stand in the context: a cut inside one would be read as another.
@@ -189,6 +201,13 @@ u32 sync_of(u32 settled) {
 	if (!text.changed) return settled - floor;
 	while (floor < settled && !(kept[(floor - text.base) >> 6] >> ((floor - text.base) & 63) & 1)) floor++;
 	return settled - floor;
+}
+
+u32 limit_of(u32 t) {
+	if (!text.changed) return t + hold;
+	u32 x = original(t) - text.base + hold;
+	if (x >= text.used - text.base) return text.n;
+	return rank[x >> 6] + (u32)__builtin_popcountll(kept[x >> 6] & ((1ull << (x & 63)) - 1));
 }
 
 u32 look_floor(u32 t) {

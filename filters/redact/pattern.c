@@ -249,17 +249,21 @@ const char *pattern_add(u32 kind, const u8 *pattern, u32 len) {
 	for (u32 c = 0; c < 256; c++)
 		if (to->mask[c] & p.first) classes[c] |= C_CUSTOM;
 	patterns_len++;
+	custom = 1;
 	return 0;
 }
 
+// match runs the automaton from t. What could still be a match where it must stop is masked, to the end of its run.
 static void match(const struct pattern *q, u32 t) {
 	u64 now = q->first & q->mask[text.b[t]];
+	u32 most = t + MAX_MATCH < text.limit ? t + MAX_MATCH : text.limit;
 	for (u32 i = t + 1; now; i++) {
-		if ((now & q->last) && (at(i) & 0xc0) != 0x80 && !(q->edge_behind && word_byte(at(i)))) offer(q->kind, i, 0);
+		u32 c = i < text.n ? text.b[i] : beyond();
+		if ((now & q->last) && (c & 0xc0) != 0x80 && !(q->edge_behind && word_byte(c))) offer(q->kind, i, 0);
 		u64 next = 0;
 		for (; now; now &= now - 1) next |= q->follow[__builtin_ctzll(now)];
-		if (!next || i - t == MAX_MATCH) return;
-		now = next & q->mask[at(i)];
+		now = next & q->mask[c];
+		if (now && i == most) return offer_bound(q->kind, i);
 	}
 }
 

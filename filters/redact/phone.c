@@ -27,12 +27,6 @@ static const u8 countries[][3] = {
 // The first two digits of the assigned three-digit codes.
 static const u8 threes[] = {21, 22, 23, 24, 25, 26, 29, 35, 37, 38, 42, 50, 59, 67, 68, 69, 80, 85, 87, 88, 96, 97, 99};
 
-static u32 number(u32 from, u32 n) {
-	u32 v = 0;
-	for (u32 i = 0; i < n; i++) v = v * 10 + p.digit[from + i];
-	return v;
-}
-
 static int north_american(u32 from, u32 n) {
 	if (n != 10 || p.digit[from] < 2 || p.digit[from + 3] < 2) return 0;
 	return !(p.digit[from + 1] == 1 && p.digit[from + 2] == 1); // 211, 311, ... 911
@@ -44,10 +38,10 @@ static int international(u32 from, u32 total) {
 	if (p.digit[from] == 1) return north_american(from + 1, total - from - 1);
 	for (u32 i = 1; i < sizeof countries / sizeof *countries; i++) {
 		u32 width = countries[i][0] < 10 ? 1 : 2, national = total - from - width;
-		if (number(from, width) == countries[i][0]) return national >= countries[i][1] && national <= countries[i][2];
+		if (value_of(p.digit + from, width) == countries[i][0]) return national >= countries[i][1] && national <= countries[i][2];
 	}
 	for (u32 i = 0; i < sizeof threes; i++)
-		if (number(from, 2) == threes[i]) return total - from - 3 >= 7 && total - from - 3 <= 10;
+		if (value_of(p.digit + from, 2) == threes[i]) return total - from - 3 >= 7 && total - from - 3 <= 10;
 	return 0;
 }
 
@@ -105,14 +99,14 @@ static int grouped_334(u32 g, u32 first, int named) {
 	return named || p.paren || first || (p.sep[first + 2] != ' ' && p.sep[first + 1] == p.sep[first + 2]);
 }
 
-static int date(u32 g) { return g >= 2 && group(0) <= 2 && group(1) <= 2 && group(2) == 4; }
+static int dated(u32 g) { return g >= 2 && group(0) <= 2 && group(1) <= 2 && group(2) == 4; }
 
 // trunk judges a national number: 0, then an area that does not begin with 0.
 static int trunk(u32 g, int named) {
 	u32 n = p.count[g];
 	if (p.digit[0] != 0 || p.digit[1] == 0) return 0;
 	if (named) return n >= 9 && n <= 12;
-	if (n < 10 || n > 11 || g < 1 || group(0) < 2 || date(g) || !same_separators(g)) return 0;
+	if (n < 10 || n > 11 || g < 1 || group(0) < 2 || dated(g) || !same_separators(g)) return 0;
 	for (u32 i = 0; i <= g; i++)
 		if (group(i) < 2) return 0;
 	return 1;
@@ -124,7 +118,7 @@ static int valid(u32 g, int named) {
 	if (p.digit[0] == 0 && p.digit[1] == 0) return n > 10 && (named || g) && international(2, n);
 	if (grouped_334(g, 0, named) && north_american(0, n)) return 1;
 	if (n == 11 && p.digit[0] == 1 && group(0) == 1 && grouped_334(g, 1, named)) return north_american(1, 10);
-	return trunk(g, named) || (named && n >= 7 && !date(g));
+	return trunk(g, named) || (named && n >= 7 && !dated(g));
 }
 
 // misplaced tells that what stands in front makes it no phone: a longer number, an amount, a reference.
@@ -135,13 +129,16 @@ static int misplaced(u32 t) {
 	return (c == '-' || c == '.' || c == '/' || c == ',') && word_byte(behind(t, 2));
 }
 
+static int named(u32 t) {
+	return word_before(t, "phone telephone tel mobile mob cell cellphone fax call text whatsapp sms dial handy contact", 3);
+}
+
 void find_phone(u32 t) {
 	if (misplaced(t)) return;
 	collect(t);
 	if (!p.groups || p.digits < 7) return;
-	int named = word_before(t, "phone telephone tel mobile mob cell cellphone fax call text whatsapp sms dial handy contact", 3);
 	for (u32 g = p.groups; g-- > 0;) {
-		if (!ends(p.end[g], g) || !valid(g, named)) continue;
+		if (!valid(g, 1) || !ends(p.end[g], g) || !(valid(g, 0) || named(t))) continue;
 		offer(PHONE, p.end[g], 0);
 		return;
 	}

@@ -9,10 +9,11 @@
 #define ENTROPY 48        // sixteenths of a bit per character: 3 bits
 #define NAME 24           // characters of a name that are compared, from its end
 
-// Names end in one of these, compared without case, _, - and full stops.
-static const char *const keys[] = {"apikey", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "masterkey",
-	"accountkey", "sharedkey", "authkey", "servicekey", "secret", "token", "credential", "credentials", "bearer", "xapikey"};
-static const char *const passwords[] = {"password", "passwd", "pwd", "passphrase", "passcode"};
+// Names end in one of these, compared without case, _, - and full stops; spelled backwards, as they are read:
+// apikey accesskey secretkey privatekey signingkey encryptionkey masterkey accountkey sharedkey authkey servicekey, secret,
+// token, credential, credentials, bearer; password passwd pwd passphrase passcode.
+static const char *const keys[] = {"yekipa", "yekssecca", "yekterces", "yeketavirp", "yekgningis", "yeknoitpyrcne", "yekretsam", "yektnuocca", "yekderahs", "yekhtua", "yekecivres", "terces", "nekot", "laitnederc", "slaitnederc", "reraeb"};
+static const char *const passwords[] = {"drowssap", "dwssap", "dwp", "esarhpssap", "edocssap"};
 
 static int quote(u32 c) { return c == '"' || c == '\'' || c == '`'; }
 
@@ -48,24 +49,28 @@ static u32 read_name(u32 t, u32 i, u8 *name) {
 
 static int listed(const char *const *list, u32 count, const u8 *name, u32 n) {
 	for (u32 k = 0; k < count; k++) {
-		u32 len = 0, i = 0;
-		while (list[k][len]) len++;
-		while (i < len && i < n && name[i] == (u8)list[k][len - 1 - i]) i++;
-		if (i == len) return 1;
+		u32 i = 0;
+		while (list[k][i] && i < n && name[i] == (u8)list[k][i]) i++;
+		if (!list[k][i]) return 1;
 	}
 	return 0;
 }
 
 enum { NOT_NAMED, KEY, PASSWORD };
 
+#define LETTER(c) (1u << ((c) - 'a'))
+#define LAST_LETTERS (LETTER('d') | LETTER('e') | LETTER('l') | LETTER('n') | LETTER('r') | LETTER('s') | LETTER('t') | LETTER('y')) // of names
+
 static int named(u32 t) {
 	u8 name[NAME];
 	int bare;
 	u32 before = behind(t, 1);
 	if (!quote(before) && before != ' ' && before != '=' && before != ':' && before != '>') return NOT_NAMED;
-	u32 i = before_value(t, &bare), n = i ? read_name(t, i, name) : 0;
+	u32 i = before_value(t, &bare), last = i ? lower(text.b[i - 1]) - 'a' : 26;
+	if (last >= 26 || !(LAST_LETTERS >> last & 1) || (bare && last != 'r' - 'a')) return NOT_NAMED;
+	u32 n = read_name(t, i, name);
 	if (!n) return NOT_NAMED;
-	static const char *const bearer[] = {"bearer"};
+	static const char *const bearer[] = {"reraeb"};
 	if (bare) return listed(bearer, 1, name, n) && n == 6 ? KEY : NOT_NAMED;
 	if (listed(passwords, sizeof passwords / sizeof *passwords, name, n)) return PASSWORD;
 	return listed(keys, sizeof keys / sizeof *keys, name, n) ? KEY : NOT_NAMED;
@@ -128,8 +133,8 @@ static int secret_looking(int name, u32 i, u32 end) {
 void find_value(u32 t) {
 	int name = named(t);
 	if (!name) return;
-	u32 end = run_end(OPEN_VALUE, t, t + HOLD), whole = end == t + HOLD;
-	if (!whole)
-		while (end > t && (at(end - 1) == '?' || at(end - 1) == '!' || at(end - 1) == ':')) end--; // the sentence's
-	if (end - t >= LEAST_PASSWORD && hot(t, end) && secret_looking(name, t, end)) offer(SECRET, end, whole ? OPEN_VALUE : 0);
+	u32 end = run_end(OPEN_VALUE, t);
+	if (text.bound) return;
+	while (end > t && (at(end - 1) == '?' || at(end - 1) == '!' || at(end - 1) == ':')) end--; // the sentence's
+	if (end - t >= LEAST_PASSWORD && hot(t, end) && secret_looking(name, t, end)) offer(SECRET, end, 0);
 }

@@ -27,6 +27,7 @@ const char *words_add(u32 kind, const u8 *word, u32 len, int fold) {
 	words[w].kind = (u8)kind, words[w].fold = (u8)fold;
 	heads[b] = (u16)w;
 	for (u32 i = 0; i < len; i++) pool[pool_len++] = (u8)(fold ? lower(word[i]) : word[i]);
+	custom = 1;
 	classes[word[0]] |= C_CUSTOM;
 	if (fold && lower(word[0]) - 'a' < 26) classes[lower(word[0])] |= C_CUSTOM, classes[lower(word[0]) - 32] |= C_CUSTOM;
 	return 0;
