@@ -94,7 +94,7 @@ func (w *way) whole(f wire.Format, body []byte) result {
 }
 
 func (r *result) add(pc *wire.Piece) {
-	if text := pc.Node.Bytes(); len(text) > 0 {
+	if text := pc.Node.Bytes(); len(text) > 0 && !pc.Name {
 		r.texts[fmt.Sprintf("%d/%s", pc.Lane.Choice, pc.Lane.Field)] += string(text)
 	}
 }

@@ -29,6 +29,7 @@ type Stream struct {
 	lanes []*lane
 	limit Limits
 	held  int
+	names []pieced
 	told  []int      // choices whose text a filter has changed
 	mute  bool       // copies of texts pass only beside unchanged text; see silence
 	whole *collector // the stream is held back until it is complete; nil when it is not
@@ -146,6 +147,9 @@ func (s *Stream) End(ctx context.Context) ([]*wire.Event, error) {
 func (s *Stream) piece(ctx context.Context, ev *wire.Event, i int) (emptied bool, err error) {
 	pc := &ev.Pieces[i]
 	text := pc.Node.Bytes()
+	if pc.Name {
+		return false, s.name(ctx, ev, i)
+	}
 	if pc.Whole || pc.Lane.Choice < 0 {
 		return false, s.alone(ctx, ev, i)
 	}
@@ -193,7 +197,9 @@ func (s *Stream) silence(ev *wire.Event) {
 		return
 	}
 	for _, c := range ev.Copies {
-		beside := slices.ContainsFunc(ev.Pieces, func(p wire.Piece) bool { return p.Lane.Choice == c.Choice && len(p.Node.Bytes()) > 0 })
+		beside := slices.ContainsFunc(ev.Pieces, func(p wire.Piece) bool {
+			return p.Lane.Choice == c.Choice && !p.Name && len(p.Node.Bytes()) > 0
+		})
 		if !beside || slices.Contains(s.told, c.Choice) {
 			c.Owner.Delete(c.Key)
 		}

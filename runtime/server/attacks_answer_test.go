@@ -121,6 +121,7 @@ func TestAttackStreamFields(t *testing.T) {
 	two("legacy arguments", `"function_call":{"name":"f","arguments":"%s"}`)
 	two("transcript", `"audio":{"transcript":"%s"}`)
 	two("parts", `"content":[{"type":"text","text":"%s"}]`)
+	f("a name again and again", chunk(0, `"tool_calls":[{"index":0,"id":"call_1","function":{"name":"mail","arguments":"{"}}]`), chunk(0, `"tool_calls":[{"index":0,"id":"call_1","function":{"name":"mail","arguments":"}"}}]`), stop(0))
 	f("parts, numbered", chunk(0, `"content":[{"index":0,"type":"text","text":"ask bob@co"}]`), chunk(0, `"content":[{"index":1,"type":"text","text":"rp.example now"}]`), stop(0))
 	f("a string, then parts", chunk(0, `"content":"ask bob@co"`), chunk(0, `"content":[{"type":"text","text":"rp.example now"}]`), stop(0))
 	f("a part's type", chunk(0, `"content":[{"type":"bob@corp.example","text":"x"}]`), stop(0))
@@ -174,6 +175,18 @@ func TestAttackWrongForms(t *testing.T) {
 	f("nothing", whole, modelserver.JSON(""), 502, "upstream_error")
 	f("no choices", whole, modelserver.JSON(`{"data":"bob@corp.example"}`), 502, "upstream_error")
 	f("deep", whole, modelserver.JSON(`{"choices":[`+strings.Repeat("[", 1<<20)+strings.Repeat("]", 1<<20)+"]}"), 502, "upstream_error")
+}
+
+// A name is passed on at once, for callers need it before what follows: a value split over its pieces ends the stream.
+func TestAttackNamesInPieces(t *testing.T) {
+	s := besiege(t)
+	for _, member := range []string{`"tool_calls":[{"index":0,"function":{"name":"%s"}}]`, `"tool_calls":[{"index":0,"id":"%s"}]`, `"function_call":{"name":"%s"}`, `"tool_calls":[{"index":0,"custom":{"name":"%s"}}]`} {
+		s.m.Script(modelserver.Events(0, chunk(0, fmt.Sprintf(member, "bob@co")), chunk(0, fmt.Sprintf(member, "rp.example")), stop(0), "[DONE]"))
+		r := s.Post("red", chatPath, streamed(ask("hi")), "Cache-Control", "no-store")
+		if leak := shows(r.Body, "rp.example"); !strings.Contains(r.Body, `"upstream_error"`) || strings.Contains(r.Body, "[DONE]") || leak != "" {
+			t.Errorf("%s: %s", member, r.Body)
+		}
+	}
 }
 
 // A model server that compresses although it was asked not to.

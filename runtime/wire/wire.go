@@ -150,6 +150,9 @@ type Piece struct {
 	Node strictjson.Value
 	// Whole says that the text is complete in itself: in a stream, neither continued nor continuing another event's.
 	Whole bool
+	// Name says, in an event, that the text is a name or an id, or a piece of one. It is shown to filters where it does not
+	// look like an identifier (Plain), and where what all events gave of it does not pass them.
+	Name, Plain bool
 	// Run is, in an event, of a text that is a part of one content: how many bytes of Lane.Field name that content. The
 	// parts of a content are read as one text, in the order of their coming, and with what came for it as a plain string.
 	Run int

@@ -163,7 +163,7 @@ func TestEvent(t *testing.T) {
 	f(`{"choices":[{"index":0,"delta":{"role":"assistant","content":"He"},"finish_reason":null}]}`, event{pieces: []string{"0 content  He"}})
 	// Tool calls, each under its own index.
 	f(`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"call_1","type":"function","function":{"name":"mail","arguments":""}}]},"finish_reason":null}]}`,
-		event{pieces: []string{"0 tool_calls.1.arguments a=mail "}})
+		event{pieces: []string{"0 tool_calls.1.id w call_1", "0 tool_calls.1.name w mail", "0 tool_calls.1.arguments a=mail "}})
 	f(`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":"{\"to\""}}]},"finish_reason":null}]}`,
 		event{pieces: []string{`0 tool_calls.1.arguments a= {"to"`}, marks: "bare"})
 	f(`{"choices":[{"index":0,"delta":{"function_call":{"arguments":"{}"}}}]}`, event{pieces: []string{"0 function_call.arguments a= {}"}, marks: "bare"})

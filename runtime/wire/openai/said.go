@@ -153,20 +153,23 @@ func (s *said) array(v strictjson.Value, r *rule, growing bool) {
 		}
 		mark := len(s.path)
 		s.path = appendIndex(s.path, i)
-		s.value(e, r.items, growing)
+		s.value(e, r.items, growing || r.scope == settled && s.number > 0) // readers join those of one number
 		s.path, s.number = s.path[:mark], outer
 		return true
 	})
 }
 
 func (s *said) piece(v strictjson.Value, r *rule, growing bool) {
+	named, plain := false, false
 	if r.class == ident {
-		s.more, growing = s.more || s.choice >= 0, false
-		if identifier(v.Bytes()) {
+		s.more = s.more || s.choice >= 0
+		named, plain = s.partial && growing && r.scope != settled, identifier(v.Bytes())
+		if plain && !named {
 			return
 		}
+		growing = false
 	}
-	p := wire.Piece{Node: v, Whole: !growing}
+	p := wire.Piece{Node: v, Whole: !growing, Name: named, Plain: plain}
 	p.Lane = wire.Lane{Choice: s.choice, Field: field(s.path)}
 	if r.class == arguments {
 		p.Lane.Arguments, p.Tool = true, s.tool
