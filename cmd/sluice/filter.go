@@ -16,6 +16,7 @@ func filterCommand() *cobra.Command {
 		filterNewCommand(),
 		filterBuildCommand(),
 		filterTestCommand(),
+		filterRunCommand(),
 	)
 	return c
 }

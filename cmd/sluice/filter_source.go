@@ -94,3 +94,17 @@ func (s *source) parsed() ([]filter.Vector, error) {
 	}
 	return out, nil
 }
+
+// filterEngine makes an engine that keeps compiled modules where the gateway does, so that the second run of a command is
+// quick; in memory where there is no such folder.
+func filterEngine() (*filter.Engine, error) {
+	if base, err := os.UserCacheDir(); err == nil {
+		dir := filepath.Join(base, "sluice", "wasm")
+		if os.MkdirAll(dir, 0o700) == nil {
+			if e, err := filter.NewEngine(filter.Options{CacheDir: dir}); err == nil {
+				return e, nil
+			}
+		}
+	}
+	return filter.NewEngine(filter.Options{})
+}

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -225,6 +226,33 @@ func (p *pool) takeDirty(o owner) *instance {
 func (p *pool) reset(in *instance) bool {
 	m := p.f.mod
 	return len(m.unrestorable) == 0 && in.restore(m.snap)
+}
+
+// unclean tells where an idle instance that should be the snapshot differs from it; "" where none does. Instances that
+// nobody's text is in are compared byte for byte and global for global.
+func (p *pool) unclean() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	snap := p.f.mod.snap
+	for _, in := range p.idle {
+		if in.owner != (owner{}) || snap == nil {
+			continue
+		}
+		view, _ := in.mem.Read(0, in.mem.Size())
+		if !bytes.Equal(view, snap.memory) {
+			at := 0
+			for at < min(len(view), len(snap.memory)) && view[at] == snap.memory[at] {
+				at++
+			}
+			return fmt.Sprintf("memory that differs from byte %#x on", at)
+		}
+		for i, g := range in.globals {
+			if g.Get() != snap.globals[i] {
+				return fmt.Sprintf("another value in mutable global %d", i)
+			}
+		}
+	}
+	return ""
 }
 
 func (p *pool) discard(in *instance) {

@@ -24,7 +24,8 @@ type run struct {
 	bytes  [2]int
 	spent  [2]time.Duration
 	output [2]int
-	held   int // bytes that its streams hold back
+	held   int     // bytes that its streams hold back
+	noted  *[]Part // where findings and replacements are, in what a Probe's text became; nil: nobody asks
 	labels int
 	logs   int
 	http   *handling // of an http-wasm handler whose handle_request went on
@@ -156,6 +157,7 @@ func (r *run) render(dst []byte, d Direction, k *kind, value []byte) ([]byte, er
 		dst = token.HMAC(dst, r.key(), k.name, value)
 	case spellOut:
 		dst = append(append(append(append(append(dst, '<'), k.name...), ':'), value...), '>')
+		r.note(Part{k.name, string(value), from, len(dst)})
 	case Block:
 		r.f.stats.rejections.Add(1)
 		return dst, r.rejection(d, "contains_"+k.name, "")

@@ -43,9 +43,9 @@ type Vector struct {
 
 // VectorMessage is a message that on_request adds.
 type VectorMessage struct {
-	Where string // "first" or "last"
-	Role  string // "system", "user" or "assistant"
-	Text  string
+	Where string `json:"where"` // "first" or "last"
+	Role  string `json:"role"`  // "system", "user" or "assistant"
+	Text  string `json:"text"`
 }
 
 // ParseVectors reads a file of vectors. It is strict: an unknown or repeated key, a value of a wrong type, two vectors of

@@ -55,9 +55,12 @@ func (d *Difference) String() string {
 	if d.Split != Whole {
 		where = fmt.Sprintf("cut at byte %d", d.Split)
 	}
-	want, got := around(d.Want, d.Got)
+	want, got := d.Excerpts()
 	return fmt.Sprintf("%s: %s: want %s, got %s", where, d.What, want, got)
 }
+
+// Excerpts quotes Want and Got, long ones from a little before the first byte in which they differ.
+func (d *Difference) Excerpts() (want, got string) { return around(d.Want, d.Got) }
 
 // around quotes two values, long ones from a little before the first byte in which they differ.
 func around(a, b string) (string, string) {

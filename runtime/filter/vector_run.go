@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,19 +162,37 @@ func (v *Vector) hook() string {
 
 // prove runs a vector in one direction: whole, and at every split where it is a text.
 func (f *Filter) prove(ctx context.Context, res *VectorResult, v *Vector) error {
-	whole := f.once(ctx, v, res.On, 0)
+	whole := f.once(ctx, v, res.On, 0, provers[0])
 	res.Runs++
 	res.Differences = whole.against(v)
-	if v.Body != nil {
-		return ctx.Err()
+	if v.Body == nil {
+		f.cuts(ctx, res, v, &whole)
 	}
+	again := f.once(ctx, v, res.On, 0, provers[1])
+	res.Runs++
+	if d := again.differs(&whole); d != nil && ctx.Err() == nil {
+		d.What = "after a reset, " + d.What
+		res.Differences = append(res.Differences, *d)
+	}
+	if at := f.pool.unclean(); at != "" {
+		res.Differences = append(res.Differences, Difference{What: "reset", Want: "the snapshot", Got: at})
+	}
+	return ctx.Err()
+}
+
+// provers are the tenants whose exchanges vectors pass for: where one's follows the other's, the instance is put back
+// under either isolation.
+var provers = [2]string{"self-test", "another"}
+
+// cuts runs a text at every split, and holds each run against the whole one.
+func (f *Filter) cuts(ctx context.Context, res *VectorResult, v *Vector, whole *outcome) {
 	for at := 1; at < len(*v.Text) && ctx.Err() == nil; at++ {
 		if !boundary([]byte(*v.Text), at) {
 			continue
 		}
-		got := f.once(ctx, v, res.On, at)
+		got := f.once(ctx, v, res.On, at, provers[at%2])
 		res.Runs++
-		if d := got.differs(&whole); d != nil {
+		if d := got.differs(whole); d != nil {
 			if d.Split = at; res.shown < maxSplitsShown {
 				res.Differences = append(res.Differences, *d)
 				res.shown++
@@ -184,7 +201,6 @@ func (f *Filter) prove(ctx context.Context, res *VectorResult, v *Vector) error 
 			}
 		}
 	}
-	return ctx.Err()
 }
 
 // maxSplitsShown is how many splits of one vector are told of, where they differ.
@@ -201,17 +217,12 @@ type outcome struct {
 }
 
 // once runs a vector as one exchange; its text is cut at a position, or shown whole where that is 0.
-func (f *Filter) once(ctx context.Context, v *Vector, d Direction, at int) (o outcome) {
-	x := &exchange.Exchange{ID: "self-test", Principal: &exchange.Principal{Tenant: cmp.Or(v.Facts["principal.tenant"], "self-test")}}
-	p, err := NewChain(f).Begin(x, nil)
+func (f *Filter) once(ctx context.Context, v *Vector, d Direction, at int, tenant string) (o outcome) {
+	p, err := f.alone(v.Facts, tenant)
 	if err != nil {
 		return outcome{failed: err.Error()}
 	}
 	defer p.Close()
-	p.facts = v.Facts
-	if p.facts == nil {
-		p.facts = map[string]string{}
-	}
 	r := &p.runs[0]
 	switch {
 	case v.Body != nil:
@@ -221,7 +232,26 @@ func (f *Filter) once(ctx context.Context, v *Vector, d Direction, at int) (o ou
 	default:
 		o.text, err = r.proveCut(ctx, v, d, at)
 	}
-	o.labels = x.Labels[f.Name()]
+	o.judge(p, err)
+	return o
+}
+
+// alone begins a pass of one filter, for nobody's exchange, with facts in the place of an exchange's.
+func (f *Filter) alone(facts map[string]string, tenant string) (*Pass, error) {
+	x := &exchange.Exchange{ID: "self-test", Principal: &exchange.Principal{Tenant: tenant}}
+	p, err := NewChain(f).Begin(x, nil)
+	if err != nil {
+		return nil, err
+	}
+	if p.facts = facts; facts == nil {
+		p.facts = map[string]string{}
+	}
+	return p, nil
+}
+
+// judge takes what a pass ended with.
+func (o *outcome) judge(p *Pass, err error) {
+	o.labels = p.x.Labels[p.runs[0].f.Name()]
 	var e *exchange.Error
 	switch {
 	case err == nil:
@@ -232,7 +262,6 @@ func (f *Filter) once(ctx context.Context, v *Vector, d Direction, at int) (o ou
 	default:
 		o.failed = err.Error()
 	}
-	return o
 }
 
 // progress begins a vector's text. Its findings are spelled as they stand, also where the text is JSON.

@@ -131,7 +131,7 @@ func TestSelfTest(t *testing.T) {
 // A filter that decides by where a chunk ends passes whole and fails when cut.
 func TestSelfTestSplits(t *testing.T) {
 	r, got := selfTest(t, Spec{Name: "hostile", Module: guest(t, "hostile")}, `[{"name":"v","on":"request","text":"x!q"}]`)
-	if !strings.Contains(got, "v on requests: cut at byte 1: reject") || strings.Contains(got, "whole") || r.Vectors[0].Runs != 3 {
+	if !strings.Contains(got, "v on requests: cut at byte 1: reject") || strings.Contains(got, "whole") || r.Vectors[0].Runs != 4 {
 		t.Errorf("%d runs: %s", r.Vectors[0].Runs, got)
 	}
 }
@@ -167,5 +167,31 @@ func TestSelfTestCannotRun(t *testing.T) {
 	vs, _ := ParseVectors([]byte(`[{"name":"a","text":"x"}]`))
 	if _, err := engine(t, Options{}).SelfTest(ctx, Spec{Name: "words", Module: guest(t, "words")}, vs); err == nil {
 		t.Error("a cancelled self-test has no error")
+	}
+}
+
+// The reset check sees a byte and a global that a reset left behind.
+func TestUnclean(t *testing.T) {
+	w := load(t, words(t))
+	one(t, w)
+	if got := w.pool.unclean(); got != "" {
+		t.Fatal(got)
+	}
+	in := w.pool.idle[0]
+	if len(in.globals) == 0 {
+		t.Fatal("the guest has no mutable global")
+	}
+	in.globals[0].Set(in.globals[0].Get() + 1)
+	if got := w.pool.unclean(); got != "another value in mutable global 0" {
+		t.Errorf("a global: %q", got)
+	}
+	b, _ := in.mem.Read(4096, 1)
+	b[0]++
+	if got := w.pool.unclean(); got != "memory that differs from byte 0x1000 on" {
+		t.Errorf("a byte: %q", got)
+	}
+	in.owner = owner{tenant: "red"}
+	if got := w.pool.unclean(); got != "" {
+		t.Errorf("an instance that may hold text: %q", got)
 	}
 }

@@ -205,7 +205,11 @@ func (f *feed) apply(h holding, dst []byte, n int) ([]byte, error) {
 			dst, err = h.redact(dst, &f.t, o.kind, f.buf[o.start:o.end])
 		case opReplace:
 			dst = f.t.json.pass(dst, f.buf[pos:o.start])
+			from := len(dst)
 			dst = append(dst, h.in.call.arena[o.with[0]:o.with[1]]...)
+			if f.r.noted != nil {
+				f.r.note(Part{"", string(f.buf[o.start:o.end]), from, len(dst)})
+			}
 			f.t.json.skip(f.buf[o.start:o.end])
 		case opOpen:
 			dst = f.t.json.pass(dst, f.buf[pos:o.start])
