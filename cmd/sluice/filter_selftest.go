@@ -174,7 +174,7 @@ func (t *vectorRun) sum(path string, r *filter.TestReport, vectors int) {
 	if passed < vectors {
 		colour = boldText + redText
 	}
-	fmt.Fprintf(t.out, "%s: %s\n", path, t.paint(colour, fmt.Sprintf("%d of %d vectors passed", passed, vectors)))
+	fmt.Fprintf(t.out, "%s: %s\n", t.paint(colour, fmt.Sprintf("%d of %d vectors passed", passed, vectors)), path)
 	fmt.Fprintf(t.out, "  runs    %d, with %s\n", runs, count(int(sum.Calls), "call"))
 	fmt.Fprintf(t.out, "  fuel    %d units, %d a call, in %s of guest time\n", sum.Units, sum.Units/max(sum.Calls, 1), sum.Time)
 	fmt.Fprintf(t.out, "  memory  %d KiB\n", memory>>10)

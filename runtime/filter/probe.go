@@ -70,7 +70,7 @@ func (p *Probe) Text(ctx context.Context, d Direction, role wire.Role, chunks []
 	if !p.f.hooks.text(d) {
 		return Probed{}, errors.New("the module has no on_text for " + d.String())
 	}
-	return p.pass(func(pass *Pass, o *outcome) error {
+	return p.pass(func(pass *Pass, _ *outcome) error {
 		r, parts := &pass.runs[0], []Part{}
 		r.noted = &parts
 		f := feed{r: r, t: newProgress(d, role, false, len(chunks) > 1)}
