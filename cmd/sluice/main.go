@@ -51,7 +51,7 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
 	})
-	root.AddCommand(serveCommand(), checkCommand(), initCommand(), keyCommand(), policyCommand(), filterCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), initCommand(), keyCommand(), policyCommand(), replayCommand(), explainCommand(), filterCommand(), versionCommand())
 	return root
 }
 

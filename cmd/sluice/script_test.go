@@ -288,7 +288,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%s surplus: exit code %d, %q", c.Name(), code, errs.String())
 		}
 	}
-	if want := []string{"check", "filter", "init", "key", "policy", "serve", "version"}; !slices.Equal(names, want) {
+	if want := []string{"check", "explain", "filter", "init", "key", "policy", "replay", "serve", "version"}; !slices.Equal(names, want) {
 		t.Errorf("%q, want %q", names, want)
 	}
 }

@@ -72,6 +72,7 @@ func (s *Server) Handler() http.Handler {
 	m.HandleFunc("GET /generation", s.recorded("generation", s.generation))
 	m.HandleFunc("GET /filters", s.recorded("filters", s.filters))
 	m.HandleFunc("GET /coverage", s.recorded("coverage", s.coverage))
+	m.HandleFunc("GET /decisions/{id}", s.recorded("decision", s.decision))
 	m.HandleFunc("POST /reload", s.recorded("reload", s.reload))
 	s.profiles(m)
 	return s.guard(m)
@@ -108,6 +109,19 @@ func (s *Server) generation(w http.ResponseWriter, _ *http.Request) {
 // coverage says which filter sees what.
 func (s *Server) coverage(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, s.opts.Controller.Coverage())
+}
+
+// decision tells why a decision was as it was.
+func (s *Server) decision(w http.ResponseWriter, r *http.Request) {
+	e, err := s.opts.Controller.Explain(r.Context(), r.PathValue("id"))
+	switch {
+	case errors.Is(err, control.ErrNoDecisions), errors.Is(err, control.ErrUnknownDecision):
+		writeJSON(w, http.StatusNotFound, map[string]string{"code": "not_found", "detail": err.Error()})
+	case err != nil:
+		writeJSON(w, http.StatusInternalServerError, map[string]string{"code": "internal", "detail": err.Error()})
+	default:
+		writeJSON(w, http.StatusOK, e)
+	}
 }
 
 // reload builds and installs the configuration as it stands now, and answers when that is done or refused. A caller who

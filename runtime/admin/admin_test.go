@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluicegate/sluice/runtime/admin"
+	"github.com/sluicegate/sluice/runtime/audit"
 	"github.com/sluicegate/sluice/runtime/internal/gateway"
 )
 
@@ -125,7 +126,7 @@ func (l *listener) ask(page string, changes ...with) gateway.Reply {
 }
 
 var private = []string{
-	"/metrics", "/generation", "/filters", "/coverage", "POST /reload", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=60",
+	"/metrics", "/generation", "/filters", "/coverage", "/decisions/none", "POST /reload", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=60",
 	"/debug/pprof/trace", "/debug/pprof/cmdline", "/", "/nothing", "//livez", "/livez/", "/%6civez/..",
 }
 
@@ -504,5 +505,37 @@ func TestLargeHead(t *testing.T) {
 	}
 	if r := l.ask("/livez", header("X", strings.Repeat("x", 64<<10))); r.Status != 431 {
 		t.Errorf("a head of 64 KiB: %d", r.Status)
+	}
+}
+
+func TestDecision(t *testing.T) {
+	l := start(t)
+	l.Write("sluice.yaml", strings.Replace(config, `policy: {path: "builtin:default"}`, `policy: {path: "builtin:default", decisions: {path: decisions.jsonl}}`, 1))
+	if r := l.ask("POST /reload", l.token()); r.Status != 200 {
+		t.Fatal(r.Status, r.Body)
+	}
+	r := l.Post("red", "/inference", `{"model_name":"model-a","inputs":"hi"}`)
+	id := r.Header.Get("X-Sluice-Decision-Id")
+	var e struct {
+		Event    struct{ Path string }
+		Then     string `json:"policy_then"`
+		Now      string `json:"policy_now"`
+		Decision struct{ Rules []any }
+	}
+	for range 200 { // until the line is written
+		page := l.ask("/decisions/"+id, l.token())
+		if page.Status == 200 {
+			if err := json.Unmarshal([]byte(page.Body), &e); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		time.Sleep(audit.FlushEvery)
+	}
+	if id == "" || e.Event.Path != "sluice/decision" || e.Then != e.Now || len(e.Decision.Rules) == 0 {
+		t.Errorf("%q: %+v", id, e)
+	}
+	if r := l.ask("/decisions/none", l.token()); r.Status != 404 || !strings.Contains(r.Body, "no such decision") {
+		t.Errorf("%d %s", r.Status, r.Body)
 	}
 }

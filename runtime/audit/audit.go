@@ -10,6 +10,8 @@
 //
 // Lines are handed to the operating system within FlushEvery and are not synced to the disk one by one: they survive
 // the end of the process, the last moments may not survive the end of the machine.
+//
+// A second Log, of lines that others made (Line), keeps the decision log: it drops when its queue is full, and rotates.
 package audit
 
 import (
@@ -32,6 +34,10 @@ type Options struct {
 	Queue  int          // records reserved or waiting at once; 0 means 4096
 	Drop   bool         // when the queue is full, drop and count records instead of refusing exchanges
 	Logger *slog.Logger // required
+
+	Name     string // in messages; "" means "audit log"
+	MaxBytes int64  // a file that has grown to so many is renamed to Path.1, Path.1 to Path.2 and so on; 0 never is
+	Keep     int    // how many renamed files are kept
 }
 
 // Log is safe for concurrent use.
@@ -67,13 +73,16 @@ func New(o Options) (*Log, error) {
 	if o.Queue == 0 {
 		o.Queue = 4096
 	}
+	if o.Name == "" {
+		o.Name = "audit log"
+	}
 	l := &Log{opts: o, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	l.free.Store(int64(o.Queue))
 	if o.Path == "" {
 		close(l.done)
 		return l, nil
 	}
-	f, err := open(o.Path)
+	f, err := open(o.Name, o.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -130,14 +139,30 @@ func (l *Log) Control(r *Record) {
 	}
 }
 
-func (l *Log) add(r *Record) {
+// Line writes a line that is made already, its end included, unless the queue is full or the file cannot be written: then
+// it is dropped and counted. The line is not kept.
+func (l *Log) Line(line []byte) {
+	slot, _ := l.Reserve()
+	switch {
+	case slot.l == nil:
+	case !slot.counted:
+		l.dropped.Add(1)
+	default:
+		l.enqueue(func(w *waiting) { w.text = append(w.text, line...); w.lines++ })
+	}
+}
+
+func (l *Log) add(r *Record) { l.enqueue(func(w *waiting) { w.add(r) }) }
+
+// enqueue adds a line that holds a place.
+func (l *Log) enqueue(add func(*waiting)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		l.dropped.Add(1)
 		return
 	}
-	l.waiting.add(r)
+	add(&l.waiting)
 	l.waiting.places++
 	signal(l.wake)
 	if 4*l.waiting.places > int64(l.opts.Queue) {
@@ -196,7 +221,7 @@ func (l *Log) Reopen() error {
 	if l.opts.Path == "" {
 		return nil
 	}
-	f, err := open(l.opts.Path)
+	f, err := open(l.opts.Name, l.opts.Path)
 	if err != nil {
 		return err
 	}

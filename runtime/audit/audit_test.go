@@ -218,7 +218,7 @@ func TestWriteErrorWithDrop(t *testing.T) {
 		if st := l.Stats(); st.Dropped != 1 || !st.Broken {
 			t.Errorf("%+v", st)
 		}
-		if err := l.Close(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "1 audit records") {
+		if err := l.Close(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "1 lines of the audit log") {
 			t.Errorf("Close says %v", err)
 		}
 		if st := l.Stats(); st.Dropped != 2 || st.Written != 0 {
@@ -376,7 +376,7 @@ func TestCutLine(t *testing.T) {
 func TestCutWriteBeginsAgainInANewFile(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) *os.File {
-		f, err := open(filepath.Join(dir, name))
+		f, err := open("audit log", filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}

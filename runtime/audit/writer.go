@@ -30,12 +30,13 @@ func (l *Log) write() {
 		batch := l.take(spare, stopping)
 		if err := l.flush(batch.text); err != nil {
 			lines := batch.lines + l.take(nil, true).lines
-			l.lost = fmt.Errorf("%d audit records could not be written: %w", lines, err)
+			l.lost = fmt.Errorf("%d lines of the %s could not be written: %w", lines, l.opts.Name, err)
 			l.dropped.Add(lines)
 			return
 		}
 		l.written.Add(batch.lines)
 		l.free.Add(batch.places)
+		l.rotate()
 		spare = batch.text[:0]
 		if stopping {
 			return
@@ -64,7 +65,7 @@ func (l *Log) flush(text []byte) error {
 			return nil
 		}
 		if !l.broken.Swap(true) {
-			l.opts.Logger.Error("the audit log cannot be written, exchanges are refused or go unrecorded",
+			l.opts.Logger.Error("a log cannot be written, exchanges are refused or go unrecorded", "log", l.opts.Name,
 				"path", l.opts.Path, "drop", l.opts.Drop, "error", err)
 		}
 		if stopping {
@@ -145,13 +146,51 @@ func (o *output) close() error {
 	return f.Close()
 }
 
-func open(path string) (*os.File, error) {
+// rotate renames the file once it has grown to its bound, and opens a new one. Where that fails, the old one goes on.
+func (l *Log) rotate() {
+	if l.opts.MaxBytes <= 0 || l.out.size() < l.opts.MaxBytes {
+		return
+	}
+	numbered := func(n int) string { return fmt.Sprintf("%s.%d", l.opts.Path, n) }
+	_ = os.Remove(numbered(l.opts.Keep)) // the oldest; it may not be there yet
+	for n := l.opts.Keep; n > 1; n-- {
+		_ = os.Rename(numbered(n-1), numbered(n)) // as above
+	}
+	var err error
+	if l.opts.Keep > 0 {
+		err = os.Rename(l.opts.Path, numbered(1))
+	} else {
+		err = os.Remove(l.opts.Path)
+	}
+	if err == nil {
+		err = l.Reopen()
+	}
+	if err != nil {
+		l.opts.Logger.Error("a log cannot be rotated, its file grows on", "log", l.opts.Name, "path", l.opts.Path, "error", err)
+	}
+}
+
+// size is the file's, 0 where it can't be had.
+func (o *output) size() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.file == nil {
+		return 0
+	}
+	info, err := o.file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	return info.Size()
+}
+
+func open(name, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the audit log: %w; name a file in a folder that can be written to", err)
+		return nil, fmt.Errorf("cannot open the %s: %w; name a file in a folder that can be written to", name, err)
 	}
 	if err := endLine(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot open the audit log: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("cannot open the %s: %w", name, err), f.Close())
 	}
 	return f, nil
 }

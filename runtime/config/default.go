@@ -16,6 +16,12 @@ func (c *Config) setDefaults() {
 
 func (p *Policy) setDefaults() { p.Timeout = 50 * time.Millisecond }
 
+func (d *Decisions) setDefaults() {
+	d.MaxSize = 256 * MiB
+	d.Keep = 4
+	d.Queue = 4096
+}
+
 func (j *JWT) setDefaults() {
 	j.SubjectClaim = "sub"
 	j.Leeway = 30 * time.Second

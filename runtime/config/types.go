@@ -301,6 +301,21 @@ type Policy struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// ReadsText gives the policy the text of prompts.
 	ReadsText bool `yaml:"reads_text"`
+	// Decisions is the decision log; left out, none is kept.
+	Decisions *Decisions `yaml:"decisions"`
+}
+
+// Decisions is the log of what the policy decided, in OPA's format, for sluice explain and sluice replay. When lines come
+// faster than they can be written, they are dropped and counted.
+type Decisions struct {
+	// Path is the file, appended to, made with mode 0600.
+	Path string `yaml:"path" jsonschema:"required"`
+	// MaxSize is how large the file may grow before it is renamed to path.1, that one to path.2 and so on.
+	MaxSize Size `yaml:"max_size"`
+	// Keep is how many renamed files are kept.
+	Keep int `yaml:"keep" jsonschema:"minimum=0,maximum=1000"`
+	// Queue is how many lines may wait to be written.
+	Queue int `yaml:"queue" jsonschema:"minimum=1,maximum=1048576"`
 }
 
 // Cache is the memory for answers.

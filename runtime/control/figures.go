@@ -28,6 +28,10 @@ func (c *Controller) figures() {
 		func() float64 { return float64(c.auditStats().Written) })
 	c.metrics.Counter("sluice_audit_dropped_total", "Records that could not be kept.",
 		func() float64 { return float64(c.auditStats().Dropped) })
+	c.metrics.Counter("sluice_decisions_written_total", "Lines written to the decision log.",
+		func() float64 { return float64(c.decisionStats().Written) })
+	c.metrics.Counter("sluice_decisions_dropped_total", "Decisions that the decision log could not keep.",
+		func() float64 { return float64(c.decisionStats().Dropped) })
 	c.filterFigures()
 	c.metrics.Counter("sluice_filter_loads_total", "Filters compiled and loaded.", func() float64 { return float64(c.filters.loaded()) })
 	c.metrics.Counters("sluice_filter_load_failures_total", "Filters that did not go live, by the stage that failed.",
@@ -41,6 +45,13 @@ func (c *Controller) cacheStats() cache.Stats {
 		return gen.snap.Cache.Stats()
 	}
 	return cache.Stats{}
+}
+
+func (c *Controller) decisionStats() audit.Stats {
+	if gen := c.generation(); gen != nil && gen.snap.Decisions != nil {
+		return gen.snap.Decisions.Stats()
+	}
+	return audit.Stats{}
 }
 
 func (c *Controller) auditStats() audit.Stats {

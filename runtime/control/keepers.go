@@ -13,7 +13,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/exchange"
 )
 
-// keepers gives the generation the cache and the audit log of the one before it, unless their settings changed.
+// keepers gives the generation the cache and the logs of the one before it, unless their settings changed.
 func (b *builder) keepers() {
 	was, snap := b.was, b.gen.snap
 	if was != nil && cacheOptions(was.config) == cacheOptions(b.cfg) {
@@ -28,6 +28,43 @@ func (b *builder) keepers() {
 	}
 	b.c.logs.take(snap.Audit)
 	b.gen.closer = append(b.gen.closer, func() error { return b.c.logs.give(snap.Audit) })
+	b.decisions()
+}
+
+// decisions opens the decision log, or takes that of the generation before.
+func (b *builder) decisions() {
+	cfg, was, snap := b.cfg.Policy.Decisions, b.was, b.gen.snap
+	switch {
+	case cfg == nil:
+		return
+	case cfg.Path == b.cfg.Audit.Path:
+		b.fault("policy.decisions.path", "%s is the audit log; name another file", cfg.Path)
+		return
+	case was != nil && was.snap.Decisions != nil && *was.config.Policy.Decisions == *cfg:
+		snap.Decisions = was.snap.Decisions
+	case b.c.dry || len(b.faults) > 0: // as the audit log
+		if dir := filepath.Dir(b.cfg.Path(cfg.Path)); !isDir(dir) {
+			b.fault("policy.decisions.path", "the folder %s is not there; make it, or name a file in another", dir)
+		}
+		return
+	default:
+		log, err := audit.New(audit.Options{
+			Path: b.cfg.Path(cfg.Path), Queue: cfg.Queue, Drop: true, Logger: b.c.log,
+			Name: "decision log", MaxBytes: int64(cfg.MaxSize), Keep: cfg.Keep,
+		})
+		if err != nil {
+			b.fault("policy.decisions.path", "%v", err)
+			return
+		}
+		snap.Decisions = log
+	}
+	b.c.logs.take(snap.Decisions)
+	b.gen.closer = append(b.gen.closer, func() error { return b.c.logs.give(snap.Decisions) })
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func (b *builder) openAudit() bool {
@@ -48,7 +85,7 @@ func (b *builder) openAudit() bool {
 // checkAudit makes a log that writes nothing, where one could be.
 func (b *builder) checkAudit(path string) bool {
 	if path != "" {
-		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		if !isDir(filepath.Dir(path)) {
 			b.fault("audit.path", "the folder %s is not there; make it, or name a file in another", filepath.Dir(path))
 			return false
 		}
@@ -92,7 +129,7 @@ func cacheOptions(cfg *config.Config) cache.Options {
 	return cache.Options{Bytes: int64(cfg.Cache.Size), TTL: cfg.Cache.TTL, MaxEntry: int(cfg.Cache.MaxEntry)}
 }
 
-// ReopenAudit opens the audit log's path anew, as after rotation.
+// ReopenAudit opens the paths of the audit log and the decision log anew, as after rotation.
 func (c *Controller) ReopenAudit() error {
 	gen := c.generation()
 	if gen == nil {
@@ -100,6 +137,11 @@ func (c *Controller) ReopenAudit() error {
 	}
 	if err := gen.snap.Audit.Reopen(); err != nil {
 		return fmt.Errorf("the audit log was not opened anew, the old file is still written: %w", err)
+	}
+	if log := gen.snap.Decisions; log != nil {
+		if err := log.Reopen(); err != nil {
+			return fmt.Errorf("the decision log was not opened anew, the old file is still written: %w", err)
+		}
 	}
 	return nil
 }

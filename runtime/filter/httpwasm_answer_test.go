@@ -90,10 +90,10 @@ func TestHandlerAnswerIsFiltered(t *testing.T) {
 // the only instance that there is.
 func TestHandlerKeeps(t *testing.T) {
 	e := engine(t, Options{})
-	f := func(config, isolation string, want func(i int) string) {
+	f := func(config string, want func(i int) string) {
 		t.Helper()
 		s := buffered(t, config)
-		s.Limits.Instances, s.Isolation = 1, isolation
+		s.Limits.Instances = 1
 		h := loadWith(t, e, s)
 		passes := make([]*Pass, 3)
 		for i := range passes {
@@ -112,10 +112,8 @@ func TestHandlerKeeps(t *testing.T) {
 			t.Errorf("%s: %d instances", config, n)
 		}
 	}
-	for _, isolation := range []string{IsolateExchange, IsolateTenant} {
-		f("keep/kept", isolation, func(i int) string { return "content?:?" + strings.Repeat(string(rune('a'+i)), 3) })
-		f("keep_grown/grown", isolation, func(int) string { return "G" })
-	}
+	f("keep/kept", func(i int) string { return "content?:?" + strings.Repeat(string(rune('a'+i)), 3) })
+	f("keep_grown/grown", func(int) string { return "G" })
 }
 
 // What an exchange may leave in memory while its model thinks is bounded.

@@ -173,31 +173,21 @@ func (r *run) handleResponse(ctx context.Context, a *wire.Answer) error {
 
 // respond runs handle_response in an instance that is as handle_request left it.
 func (r *run) respond(ctx context.Context, h *handling) error {
-	held, err := r.resumed(ctx, h)
+	held, err := r.hold(ctx)
 	if err != nil {
 		return err
 	}
 	defer held.release()
 	in := held.in
+	if in.holds != r.p.id && !in.resume(h.kept) {
+		in.broken = true
+		return breach("handle_response: an instance can't be put into the state that handle_request left")
+	}
 	r.bytes[OnAnswer] += len(h.answer.body)
 	in.call.begin(nil, 0)
 	in.call.http = h
 	_, err = held.call(ctx, inHandleResponse, OnAnswer, nil, uint64(h.ctx), 0)
 	return err
-}
-
-// resumed gets an instance that is as handle_request left it. One that grew for another exchange of the tenant can't be
-// put there.
-func (r *run) resumed(ctx context.Context, h *handling) (holding, error) {
-	for range r.f.spec.Limits.Instances + 1 {
-		held, err := r.hold(ctx)
-		if err != nil || held.in.holds == r.p.id || held.in.resume(h.kept) {
-			return held, err
-		}
-		held.in.broken = true
-		held.release()
-	}
-	return holding{}, breach("handle_response: no instance can be put into the state that handle_request left")
 }
 
 // answered is the verdict of a handler that answers in the model's place. Clients try again by themselves, or ask for

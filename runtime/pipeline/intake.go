@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/policy"
 	"github.com/sluicegate/sluice/runtime/wire"
@@ -66,14 +68,32 @@ func clip(s string, n int) string {
 // admit asks the policy before any filter runs: a denied caller costs no WASM.
 func (r *run) admit(ctx context.Context) error {
 	defer r.clock.lap(exchange.StageAdmit)
+	begun := time.Now()
 	var err error
-	if r.x.Admission, err = r.snap.Policy.Admit(ctx, r.x, r.x.Start); err != nil {
-		return exchange.AsError(exchange.StageAdmit, err)
-	}
-	if a := &r.x.Admission; !a.Allowed {
+	r.x.Admission, err = r.snap.Policy.Admit(ctx, r.x, r.x.Start)
+	if a := &r.x.Admission; err != nil || !a.Allowed {
+		r.x.Decision.ID = uuid.NewString() // this was the decision
+		r.decided(policy.Logged{Admit: true, Took: time.Since(begun), Err: err})
+		if err != nil {
+			return exchange.AsError(exchange.StageAdmit, err)
+		}
 		return denied(exchange.StageAdmit, a.HTTPStatus, a.Message, a.Reasons)
 	}
 	return nil
+}
+
+// decided logs the decision. What the exchange may do is not held up by a log that is full: it is in the audit log, too.
+func (r *run) decided(l policy.Logged) {
+	if r.snap.Decisions == nil {
+		return
+	}
+	l.Exchange = r.x
+	line := buffers.Get().(*[]byte)
+	*line = r.snap.Policy.AppendEvent((*line)[:0], l)
+	r.snap.Decisions.Line(*line)
+	if cap(*line) <= keepBuffer {
+		buffers.Put(line)
+	}
 }
 
 // denied is a policy's verdict as the caller sees it.
@@ -118,11 +138,16 @@ func (r *run) mayBeOpaque() bool {
 // decide asks the policy about what would really be sent, and which models may serve it.
 func (r *run) decide(ctx context.Context) error {
 	defer r.clock.lap(exchange.StageDecide)
-	d, err := r.snap.Policy.Decide(ctx, r.x, r.snap.facts(r.x.Start))
+	begun, facts := time.Now(), r.snap.facts(r.x.Start)
+	d, err := r.snap.Policy.Decide(ctx, r.x, facts)
+	if err != nil {
+		d.ID = uuid.NewString()
+	}
+	r.x.Decision = d
+	r.decided(policy.Logged{Facts: facts, Took: time.Since(begun), Err: err})
 	if err != nil {
 		return exchange.AsError(exchange.StageDecide, err)
 	}
-	r.x.Decision = d
 	if !d.Allowed {
 		return denied(exchange.StageDecide, d.HTTPStatus, d.Message, d.Reasons)
 	}

@@ -20,6 +20,7 @@ type Snapshot struct {
 	Auth       *auth.Authenticator
 	Cache      *cache.Cache // usually shared with the generations before and after, as is Audit
 	Audit      *audit.Log
+	Decisions  *audit.Log // the decision log; nil: none is kept
 	Chain      *filter.Chain
 	Policy     *policy.Policy
 	Models     map[string]*Model

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,8 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 		p.admit = newEntry(b, admitRef, exchange.StageAdmit, namesOf(o).admission)
 	}
 	p.decide = newEntry(b, decisionRef, exchange.StageDecide, namesOf(o).decision)
+	p.log.text = p.decide.plan.reads("prompt", "text") || p.decide.plan.reads("prompt", "messages")
+	_, _ = rand.Read(p.log.salt[:]) // it never fails
 	if len(b.faults) > 0 {
 		return nil, b.faults.sorted()
 	}
@@ -285,7 +288,10 @@ type builder struct {
 func newEntry[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(ast.Value) (T, error)) *entry[T] {
 	late := stage == exchange.StageDecide
 	e := &entry[T]{rule: string(ref[len(ref)-1].Value.(ast.String)), stage: stage, timeout: b.options.Timeout, result: result}
-	if e.timeout <= 0 {
+	switch {
+	case b.options.Recorded:
+		e.timeout = explainTime // nobody waits, and the machine may be busy
+	case e.timeout <= 0:
 		e.timeout = DefaultTimeout
 	}
 	e.reads = analyse(b.compiler, ref)

@@ -46,9 +46,20 @@ var reasonCode = regexp.MustCompile(reasonPattern)
 // names are what a result may name.
 type names struct {
 	models, filters []string
+	any             bool // and whatever else
 }
 
-func namesOf(o Options) names { return names{slices.Clone(o.Models), slices.Clone(o.Filters)} }
+func namesOf(o Options) names {
+	return names{slices.Clone(o.Models), slices.Clone(o.Filters), o.Recorded}
+}
+
+// of are the known names of a kind, "model" or "filter".
+func (n names) of(kind string) []string {
+	if kind == "model" {
+		return n.models
+	}
+	return n.filters
+}
 
 // decision reads the value of the rule decision. Errors begin with the place in the result and hold none of its values,
 // which may stem from a request.
@@ -61,13 +72,13 @@ func (n names) decision(v ast.Value) (exchange.Decision, error) {
 	}
 	f.verdict(&verdict)
 	d.Allowed, d.Reasons, d.Message, d.HTTPStatus = verdict.allowed, verdict.reasons, verdict.message, verdict.status
-	d.Models = f.names("models", "model", n.models)
+	d.Models = f.names("models", "model", n)
 	if d.Models != nil && len(d.Models) == 0 && d.Allowed {
 		f.fail("models", "is empty though the request is allowed; leave it out for the model asked for")
 	}
 	d.Endpoints = f.member("endpoints", "labels").texts("labels", nil)
 	d.Cache = f.cache()
-	d.Restore = f.member("restore", "tools").names("tools", "", nil)
+	d.Restore = f.member("restore", "tools").names("tools", "", names{})
 	d.Headers = f.texts("headers", checkHeader)
 	d.Annotations = f.texts("annotations", nil)
 	d.Debug = f.boolean("debug", false)
@@ -84,7 +95,7 @@ func (n names) admission(v ast.Value) (exchange.Admission, error) {
 	}
 	f.verdict(&verdict)
 	a.Allowed, a.Reasons, a.Message, a.HTTPStatus = verdict.allowed, verdict.reasons, verdict.message, verdict.status
-	a.Filters = f.names("filters", "filter", n.filters)
+	a.Filters = f.names("filters", "filter", n)
 	return a, *f.err
 }
 
@@ -224,14 +235,14 @@ func (f *fields) codes(name string) []string {
 }
 
 // names reads names in order, each once. With a kind, each must be among the known ones.
-func (f *fields) names(name, kind string, known []string) []string {
+func (f *fields) names(name, kind string, n names) []string {
 	if _, ok := f.get(name).(ast.Set); ok && kind == "model" {
 		f.fail(name, "is a set, which has no order; give an array")
 		return nil
 	}
-	list := f.list(name, maxList)
+	list, known := f.list(name, maxList), n.of(kind)
 	for i, s := range list {
-		if kind != "" && !slices.Contains(known, s) {
+		if kind != "" && !n.any && !slices.Contains(known, s) {
 			f.fail(fmt.Sprintf("%s[%d]", name, i), fmt.Sprintf("names no configured %s; there are: %s", kind, cmp.Or(strings.Join(known, ", "), "none")))
 			return nil
 		}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -71,7 +72,11 @@ func (e *entry[T]) traced(ctx context.Context, x *exchange.Exchange, f Facts) (*
 	if e.models != nil {
 		models = *e.cell.get(f.Models, e.models)
 	}
-	input := v.build(e.plan, models.term).Value
+	return e.trace(ctx, v.build(e.plan, models.term).Value)
+}
+
+// trace evaluates the entry point over an input.
+func (e *entry[T]) trace(ctx context.Context, input ast.Value) (*Explanation, error) {
 	out := &Explanation{Rule: e.rule, Input: asJSON(input)}
 	ctx, stop := context.WithTimeout(ctx, explainTime)
 	defer stop()
@@ -207,4 +212,30 @@ func (r *RuleTrace) fail(e *ast.Expr) {
 		}
 	}
 	r.Failed = append(r.Failed, Condition{Line: e.Location.Row, Text: text, Times: 1})
+}
+
+// ExplainEvent asks the policy about the input of an event of the decision log again, traced. revision is that of the
+// policy that decided then. What the log does not have, prompt text above all, is undefined to the policy.
+func (p *Policy) ExplainEvent(ctx context.Context, event []byte) (revision string, admit, decision *Explanation, err error) {
+	var e struct {
+		Path    string          `json:"path"`
+		Input   json.RawMessage `json:"input"`
+		Bundles struct {
+			Policy struct{ Revision string } `json:"policy"`
+		} `json:"bundles"`
+	}
+	if err := json.Unmarshal(event, &e); err != nil {
+		return "", nil, nil, fmt.Errorf("reading the event: %w", err)
+	}
+	input, err := ast.ValueFromReader(bytes.NewReader(e.Input))
+	if err != nil {
+		return "", nil, nil, fmt.Errorf("reading the event's input: %w", err)
+	}
+	if p.admit != nil {
+		admit, _ = p.admit.trace(ctx, input) // why it failed shows in its rules
+	}
+	if e.Path != "sluice/admit" {
+		decision, _ = p.decide.trace(ctx, input) // as above
+	}
+	return e.Bundles.Policy.Revision, admit, decision, ctx.Err()
 }

@@ -85,6 +85,16 @@ func (n *node) paths(ref ast.Ref) []string {
 	return out
 }
 
+// reads tells whether the plan has anything at a path of fields.
+func (n *node) reads(path ...string) bool {
+	for _, key := range path {
+		if n = n.find(key); n == nil {
+			return false
+		}
+	}
+	return true
+}
+
 // find gives the kid of that name, or nil.
 func (n *node) find(key string) *node {
 	for _, kid := range n.kids {

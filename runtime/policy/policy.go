@@ -24,6 +24,8 @@ type Options struct {
 	// Models and Filters are the names that a decision or an admission may use; any other name is a failure.
 	Models  []string
 	Filters []string
+	// Recorded is for a policy that is asked about recorded inputs: it may name any model and filter.
+	Recorded bool
 	// Data holds further documents, merged into the source's; a key that both have is a fault.
 	Data map[string]any
 	// ReadsText grants input.prompt.text and input.prompt.messages. Without it, naming them is a fault.
@@ -45,6 +47,7 @@ type Policy struct {
 	revision string
 	admit    *entry[exchange.Admission] // nil when the policy has no rule admit
 	decide   *entry[exchange.Decision]
+	log      eventLog
 }
 
 // Revision names the policy's text: the bundle's own revision if its manifest has one, else the first 12 hex digits of
