@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -133,4 +134,58 @@ func FuzzGuard(f *testing.F) {
 			t.Fatalf("%q cut at %v:\ngot  %v\nwant %v", text, cuts, got, want)
 		}
 	})
+}
+
+// lines reads a list of texts: what follows # is a comment, a text in quotes has escapes.
+func lines(t *testing.T, name string) (out [][2]string) {
+	t.Helper()
+	b, err := os.ReadFile("guard/testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		list, text, cut := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !cut {
+			list, text = "", list
+		}
+		if strings.HasPrefix(list+text, "# ") {
+			continue
+		}
+		if list != "" && text[0] == '"' {
+			if text, err = strconv.Unquote(text); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+		}
+		out = append(out, [2]string{list, text})
+	}
+	return out
+}
+
+// TestGuardFinds: what must be found is found, in every cut.
+func TestGuardFinds(t *testing.T) {
+	h := newGuard(t, "{}")
+	all := lines(t, "attacks.txt")
+	if len(all) < 60 {
+		t.Errorf("%d attacks", len(all))
+	}
+	for _, a := range all {
+		o, _ := lookEverywhere(t, h, a[1], userText)
+		if o.Labels[a[0]] == 0 || o.Labels["score"] < 35 {
+			t.Errorf("%q: %v, want %s", a[1], o.Labels, a[0])
+		}
+	}
+}
+
+// TestGuardLeaves: what is harmless has no finding at all, near misses included.
+func TestGuardLeaves(t *testing.T) {
+	h := newGuard(t, "{}")
+	all := lines(t, "harmless.txt")
+	if len(all) < 150 {
+		t.Errorf("%d harmless texts", len(all))
+	}
+	for _, a := range all {
+		if o, _ := look(h, a[1], userText); len(o.Labels) != 1 || o.Labels["score"] != 0 {
+			t.Errorf("%q: %v", a[1], o.Labels)
+		}
+	}
 }

@@ -9,43 +9,51 @@ SLUICE_ARENA(SLUICE_WINDOW + SLUICE_CONTEXT + 64)
 #define HIDDEN_RUN 8 // invisible characters in a row that hide something
 
 static struct {
-	u8 before;           // LINE, SPACE or INSIDE: what the last character was
+	u8 before;                     // what the last character was: LINE to WORD
 	u32 invisible, invisible_from; // characters in a row that are left out
-	u32 live_from;       // where patterns are under way since: a scan may begin there
+	u32 again;                     // not 0: the scan is the second one, from there
+	u32 live_from;                 // where a scan may begin that is to find the patterns under way
 	u8 live_before;
 	int live_junk;
 } chars;
 
-// feed gives a character to the patterns. clean is a place at or before it where a scan may begin; before what stands before it.
-static void feed(u32 c, u32 clean, u32 before, int junk) {
-	u32 where = pattern_first[c < 128 ? c : 128], line = chars.before == LINE;
-	if (!pattern_live && !(where & ANYWHERE) && !(where & AT_LINE && line)) return;
+static int word_char(u32 c) { return is_letter(c) || is_digit(c) || c & IDEOGRAPH; }
+
+// note_live keeps from where the patterns that begin at i can be found again: a place where the words are the same, too.
+static void note_live(u32 i) {
+	chars.live_from = i, chars.live_before = chars.before, chars.live_junk = compound_junk();
+	u32 from;
+	u8 before;
+	if (chars.again) chars.live_from = chars.again, chars.live_before = WORD, chars.live_junk = 0;
+	else if (!chars.live_junk && compound_open(&from, &before)) chars.live_from = from, chars.live_before = before;
+}
+
+static void feed(u32 c, u32 i) {
+	if (!pattern_live && !(pattern_first[c < 128 ? c : 128] >> chars.before & 1)) return;
 	int was = pattern_live != 0;
-	pattern_feed(c, (int)line);
-	if (!was && pattern_live) chars.live_from = clean, chars.live_before = (u8)before, chars.live_junk = junk;
+	pattern_feed(c, chars.before);
+	if (!was && pattern_live) note_live(i);
 }
 
 // feed_run feeds all white space in a row as one space.
-static void feed_run(u32 c, u32 clean, u32 before, int junk) {
+static void feed_run(u32 c, u32 i) {
 	if (c != ' ' && c != '\n') {
-		feed(c, clean, before, junk);
-		chars.before = INSIDE;
+		feed(c, i);
+		chars.before = word_char(c) ? WORD : INSIDE;
 		return;
 	}
-	if (chars.before == INSIDE) feed(' ', clean, before, junk);
+	if (chars.before >= INSIDE) feed(' ', i);
 	if (c == '\n') chars.before = LINE;
-	else if (chars.before == INSIDE) chars.before = SPACE;
+	else if (chars.before >= INSIDE) chars.before = SPACE;
 }
 
 // step takes the character at i, or the two that it stands for, to the patterns and then to the words.
 static void step(u32 c, u32 second, u32 i, u32 end) {
-	u32 before = chars.before, from = i;
-	u8 from_before = (u8)before;
+	u32 before = chars.before;
 	chars.invisible = 0;
-	if (!compound_open(&from, &from_before)) from = i, from_before = (u8)before;
-	feed_run(c, from, from_before, compound_junk());
-	if (second) feed_run(second, from, from_before, compound_junk());
-	if (!is_letter(c) && !is_digit(c) && !(c & IDEOGRAPH)) {
+	feed_run(c, i);
+	if (second) feed_run(second, i);
+	if (!word_char(c)) {
 		compound_other(c, i);
 		return;
 	}
@@ -68,7 +76,13 @@ static u32 next(u32 i, u32 *width) {
 
 static u32 run(u32 i) {
 	u32 width;
+	int plain = !pattern_after_word();
 	for (; i < text.n && !scan.over; i += width) {
+		if (!pattern_live && !chars.invisible) { // within a word no pattern begins
+			i = compound_run(i);
+			if (plain) i = compound_plain(i, &chars.before);
+			if (i == text.n || scan.over) break;
+		}
 		u32 c = next(i, &width);
 		if (!width) break;
 		scan.at = i + width;
@@ -89,14 +103,15 @@ void scan_again(u32 from) {
 	u32 active = scan.active, width, to = scan.at < text.n ? scan.at : text.n;
 	scan.active = 0; // told once already
 	pattern_begin();
-	chars.before = INSIDE, chars.invisible = 0;
+	chars.before = WORD, chars.invisible = 0, chars.again = from;
 	for (u32 i = from; i < to; i += width) {
 		u32 c = next(i, &width);
 		if (c == DROP) continue;
 		chars.invisible = 0;
-		if (c & PAIR && c != (SYMBOL | PAIR)) feed_run(c >> 8 & 127, from, INSIDE, 0);
-		feed_run(c == (SYMBOL | PAIR) ? SYMBOL : c & PAIR ? c & 127 : c, from, INSIDE, 0);
+		if (c & PAIR && c != (SYMBOL | PAIR)) feed_run(c >> 8 & 127, i);
+		feed_run(c == (SYMBOL | PAIR) ? SYMBOL : c & PAIR ? c & 127 : c, i);
 	}
+	chars.again = 0;
 	scan.active = active;
 }
 

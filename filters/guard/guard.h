@@ -26,6 +26,9 @@
 // What fold gives for a character that is neither ASCII nor a letter.
 enum { DROP = 0x110000, SYMBOL, IDEOGRAPH = 0x400000, PAIR = 0x800000 };
 
+// What stands before a character: the beginning of a line, white space, a sign, a letter or figure.
+enum { LINE, SPACE, INSIDE, WORD };
+
 // fold.c: the text of a call.
 extern struct text {
 	const u8 *b;
@@ -50,9 +53,8 @@ enum { ID_STOP = 1, ID_FIRST = 2, ID_SECOND = 4, ID_USED = 8 }; // a filler; the
 extern u8 id_flags[];
 extern u8 id_reach[]; // how many words a phrase that begins with it spans at most; 0: none begins with it
 void vocab_reset(void);
-u32 vocab_intern(u32 *letters, u32 n, int prefix); // NONE where there are too many words
-u32 vocab_exact(const u32 *letters, u32 n);        // by the letters as they stand
-look_t vocab_look(u32 *letters, u32 n, int digits);
+u32 vocab_intern(const u32 *letters, u32 n, int prefix); // NONE where there are too many words
+look_t vocab_look(const u32 *letters, u32 n, u32 digits); // digits: how many of the letters are figures
 u32 vocab_flags(const look_t *l);
 u32 vocab_split(const u32 *letters, u32 n, u16 *ids, u32 cap); // words run together: how many, 0 where it is not made of words
 int vocab_except(u32 first, u32 second);   // adds an exception
@@ -64,27 +66,28 @@ static inline u32 append_letter(u32 *letters, u32 n, u32 c) { // doubled letters
 }
 
 // pattern.c
-enum { ANYWHERE = 1, AT_LINE = 2 };
-extern u8 pattern_first[129]; // where a pattern may begin with this character
+extern u8 pattern_first[129]; // a bit for each of LINE to WORD: a pattern may begin with this character behind it
 extern u64 pattern_live;      // not 0 while a pattern is under way
+int pattern_after_word(void); // one may begin with a space, comma or full stop behind a word
 void pattern_reset(void);
 void pattern_begin(void); // of a call
 const char *pattern_add(u32 list, u32 weight, const u8 *source, u32 len);
-void pattern_feed(u32 c, int line_start); // one character
+void pattern_feed(u32 c, u32 before); // one character, and what stands before it
 
 // compound.c: words out of characters.
-enum { LINE, SPACE, INSIDE }; // what stands before a character: the beginning of a line, white space, anything else
 typedef struct {
 	look_t look;
 	u32 start, end; // in the buffer
 	u32 number;     // counted over words that are no fillers, and ends of sentences
 	u32 from;       // where its compound starts: from there a scan finds the same words
-	u8 before;      // LINE, SPACE or INSIDE: before from
+	u8 before;      // LINE to WORD: before from
 } word_t;
 void compound_begin(u32 first_number, int junk);
 void compound_letter(u32 c, u32 i, u32 end, u32 before);
 void compound_other(u32 c, u32 i);
+u32 compound_run(u32 i);                       // the rest of the word at hand, as far as it is plain
 void compound_end(void);                       // of the text
+u32 compound_plain(u32 i, u8 *before);          // words of plain text from i on; before: what stands before i
 int compound_junk(void);                       // inside a run too long for a word
 int compound_open(u32 *from, u8 *before);      // a compound is under way, from there
 int compound_pending(u32 *from, u8 *before);   // words wait to be judged, and need the text from there

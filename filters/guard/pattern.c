@@ -2,7 +2,8 @@
 // position of each pattern, one shift and one mask for each character. Nothing is tried twice, whatever the text.
 //
 // A pattern lies within one word of 64 bits. Its first bit is set anew for each character (for each line's first, where it
-// begins with ^), so a shift out of the pattern below does no harm once the first bits are masked.
+// begins with ^; where no word goes on, where it begins with a letter), so a shift out of the pattern below does no harm
+// once the first bits are masked.
 #include "guard.h"
 
 #define LANES 16   // words of 64 positions
@@ -13,7 +14,8 @@ u8 pattern_first[129];
 u64 pattern_live;
 
 static u64 rows[129][LANES]; // which positions take a character
-static u64 firsts[LANES], line_firsts[LANES], lasts[LANES], state[LANES];
+static u64 firsts[LANES], lasts[LANES], state[LANES];
+static u64 begins[4][LANES]; // the firsts of those that may begin after LINE, SPACE, INSIDE, WORD
 static u8 used[LANES], list_at[LANES][64], weight_at[LANES][64];
 static u32 lanes;
 
@@ -22,13 +24,17 @@ void pattern_reset(void) {
 		pattern_first[c] = 0;
 		for (u32 w = 0; w < LANES; w++) rows[c][w] = 0;
 	}
-	for (u32 w = 0; w < LANES; w++) used[w] = 0, firsts[w] = line_firsts[w] = lasts[w] = state[w] = 0;
+	for (u32 w = 0; w < LANES; w++) used[w] = 0, firsts[w] = lasts[w] = begins[LINE][w] = begins[SPACE][w] = begins[INSIDE][w] = begins[WORD][w] = 0;
 	lanes = 0;
 }
 
 void pattern_begin(void) {
 	for (u32 w = 0; w < lanes; w++) state[w] = 0;
 	pattern_live = 0;
+}
+
+int pattern_after_word(void) {
+	return (pattern_first[' '] | pattern_first[','] | pattern_first['.']) & (1 << INSIDE | 1 << WORD);
 }
 
 // tell reports every pattern of the lane whose last position was reached.
@@ -39,12 +45,11 @@ static void tell(u32 w, u64 reached) {
 	}
 }
 
-void pattern_feed(u32 c, int line_start) {
-	const u64 *row = rows[c < 128 ? c : OTHER];
+void pattern_feed(u32 c, u32 place) {
+	const u64 *row = rows[c < 128 ? c : OTHER], *begin = begins[place];
 	u64 live = 0;
 	for (u32 w = 0; w < lanes; w++) {
-		u64 begin = line_start ? firsts[w] | line_firsts[w] : firsts[w];
-		u64 s = ((state[w] << 1 & ~(firsts[w] | line_firsts[w])) | begin) & row[w];
+		u64 s = ((state[w] << 1 & ~firsts[w]) | begin[w]) & row[w];
 		if (s & lasts[w]) tell(w, s & lasts[w]);
 		live |= state[w] = s & ~lasts[w];
 	}
@@ -133,10 +138,15 @@ const char *pattern_add(u32 list, u32 weight, const u8 *s, u32 n) {
 	for (u32 k = 0; k < len; k++)
 		for (u32 c = 0; c < 129; c++)
 			if (sets[k][c]) rows[c][w] |= 1ull << (at + k);
+	u32 places = line ? 1 << LINE : 1 << LINE | 1 << SPACE | 1 << INSIDE;
+	int word = 0;
+	for (u32 c = 0; c < 129; c++) word |= sets[0][c] && (is_letter(c) || is_digit(c));
+	if (!line && !word) places |= 1 << WORD;
 	for (u32 c = 0; c < 129; c++)
-		if (sets[0][c]) pattern_first[c] |= line ? AT_LINE : ANYWHERE;
-	if (line) line_firsts[w] |= 1ull << at;
-	else firsts[w] |= 1ull << at;
+		if (sets[0][c]) pattern_first[c] |= (u8)places;
+	firsts[w] |= 1ull << at;
+	for (u32 k = LINE; k <= WORD; k++)
+		if (places >> k & 1) begins[k][w] |= 1ull << at;
 	lasts[w] |= 1ull << (at + len - 1);
 	list_at[w][at + len - 1] = (u8)list, weight_at[w][at + len - 1] = (u8)weight;
 	return 0;

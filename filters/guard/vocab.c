@@ -14,6 +14,7 @@ static u32 keys_used;
 static u32 ids_len;
 u8 id_flags[MAX_IDS], id_reach[MAX_IDS];
 static u64 prefix_lengths; // a bit for each length of a prefix in use
+static u64 begins[275];    // a bit for each three letters that a word begins with
 static struct {
 	u16 first, second;
 } exceptions[MAX_EXCEPTIONS];
@@ -60,8 +61,10 @@ static int ends(const u32 *l, u32 n, const char *with, u32 k) {
 	return 0;
 }
 
-// stem takes English endings away and gives the new length. It may make two words one that are not: phrases have several words.
-static u32 stem(u32 *l, u32 n) {
+// stem takes English endings away and gives the new length; last gets the last letter. It may make two words one that are not:
+// phrases have several words.
+static u32 stem(const u32 *l, u32 n, u32 *last) {
+	*last = n ? l[n - 1] : 0;
 	for (u32 i = 0; i < n; i++)
 		if (l[i] - 'a' >= 26) return n;
 	if (n > 4 && l[n - 1] == 's' && l[n - 2] == 'e' && l[n - 3] == 'i') n -= 2;
@@ -70,9 +73,33 @@ static u32 stem(u32 *l, u32 n) {
 	else if (n >= 5 && ends(l, n, "er", 2)) n -= 2;
 	else if (n >= 5 && ends(l, n, "ed", 2)) n -= 2;
 	if (n >= 4 && l[n - 1] == 'e') n--;
-	if (n >= 3 && l[n - 1] == 'y') l[n - 1] = 'i';
 	if (n >= 2 && l[n - 1] == l[n - 2]) n--;
+	if (n) *last = n >= 3 && l[n - 1] == 'y' ? 'i' : l[n - 1];
 	return n;
+}
+
+static u64 stem_hash(const u32 *l, u32 n) {
+	u32 last;
+	n = stem(l, n, &last);
+	return n ? hash_step(hash(l, n - 1), last) : hash(l, 0);
+}
+
+// beginning is a number below 26^3 for three letters from a to z, more for others.
+static u32 beginning(const u32 *l) {
+	u32 a = l[0] - 'a', b = l[1] - 'a', c = l[2] - 'a';
+	return a < 26 && b < 26 && c < 26 ? (a * 26 + b) * 26 + c : ~0u;
+}
+
+// may_begin is 0 where no known word of three letters or more begins like l, to spare it the hash.
+static int may_begin(const u32 *l, u32 n) {
+	if (n < 3) return 1;
+	u32 k = beginning(l);
+	return k == ~0u || begins[k >> 6] >> (k & 63) & 1;
+}
+
+static void note_beginning(const u32 *l, u32 n) {
+	u32 k = n < 3 ? ~0u : beginning(l);
+	if (k != ~0u) begins[k >> 6] |= 1ull << (k & 63);
 }
 
 static u32 intern_hash(u64 h, u64 raw) {
@@ -86,20 +113,19 @@ static u32 intern_hash(u64 h, u64 raw) {
 	return put(raw, id) ? id : NONE;
 }
 
-u32 vocab_intern(u32 *letters, u32 n, int prefix) {
+u32 vocab_intern(const u32 *letters, u32 n, int prefix) {
 	u64 raw = hash(letters, n);
+	note_beginning(letters, n);
 	if (prefix) {
 		prefix_lengths |= 1ull << n;
 		return intern_hash(raw ^ PREFIX, raw ^ PREFIX);
 	}
-	n = stem(letters, n);
-	return intern_hash(hash(letters, n), raw);
+	if (n == 3 && letters[2] == 'y') note_beginning((u32[]){letters[0], letters[1], 'i'}, 3);
+	return intern_hash(stem_hash(letters, n), raw);
 }
 
-u32 vocab_exact(const u32 *letters, u32 n) { return look_hash(hash(letters, n)); }
-
 static void add_id(look_t *to, u32 id) {
-	if (id == NONE) return;
+	if (id == NONE || !id_flags[id]) return;
 	if (id_flags[id] & ID_STOP) to->stop = 1;
 	for (u32 i = 0; i < to->n; i++)
 		if (to->ids[i] == id) return;
@@ -114,14 +140,11 @@ static void look_prefixes(look_t *to, const u32 *letters, u32 n) {
 	}
 }
 
-static void look_word(look_t *to, u32 *letters, u32 n) {
+static void look_word(look_t *to, const u32 *letters, u32 n) {
+	if (!may_begin(letters, n)) return;
 	if (prefix_lengths) look_prefixes(to, letters, n);
-	u64 raw = hash(letters, n);
-	u32 id = look_hash(raw);
-	if (id == NONE) {
-		u32 short_n = stem(letters, n);
-		id = look_hash(hash(letters, short_n));
-	}
+	u32 id = look_hash(hash(letters, n));
+	if (id == NONE) id = look_hash(stem_hash(letters, n));
 	add_id(to, id);
 }
 
@@ -142,16 +165,10 @@ static void look_leet(look_t *to, const u32 *letters, u32 n) {
 	}
 }
 
-look_t vocab_look(u32 *letters, u32 n, int digits) {
+look_t vocab_look(const u32 *letters, u32 n, u32 digits) {
 	look_t to = {{0}, 0, 0};
-	if (digits) {
-		u32 copy[MAX_WORD];
-		for (u32 i = 0; i < n; i++) copy[i] = letters[i];
-		look_word(&to, copy, n);
-		if (!to.n && digits < (int)n) look_leet(&to, letters, n);
-		return to;
-	}
 	look_word(&to, letters, n);
+	if (!to.n && digits && digits < n) look_leet(&to, letters, n);
 	return to;
 }
 
@@ -164,11 +181,14 @@ u32 vocab_split(const u32 *letters, u32 n, u16 *ids, u32 cap) {
 	for (u32 i = 0; i < n; i++) {
 		if (from[i] == 255) continue;
 		u64 h = hash_seed;
-		for (u32 k = i; k < n && k < i + 16; k++) {
+		u32 end = may_begin(letters + i, n - i) ? i + 16 : i + 2;
+		for (u32 k = i; k < n && k < end; k++) {
 			h = hash_step(h, letters[k]);
 			if (from[k + 1] != 255 || (k == i && letters[i] != 'a' && letters[i] != 'i')) continue;
 			u32 id = look_hash(h);
-			if (id != NONE) from[k + 1] = (u8)i, id_at[k + 1] = (u16)id;
+			if (id == NONE) continue;
+			from[k + 1] = (u8)i, id_at[k + 1] = (u16)id;
+			if (k + 1 < n && letters[k + 1] == 's' && from[k + 2] == 255) from[k + 2] = (u8)i, id_at[k + 2] = (u16)id; // a plural
 		}
 	}
 	u32 count = 0;
@@ -220,13 +240,15 @@ static u32 word_end(const char *s) {
 static void alias(const char *s, u32 n, u32 id) {
 	u32 letters[MAX_WORD], k = 0;
 	for (u32 i = 0; i < n; i++) k = append_letter(letters, k, (u8)s[i]);
+	note_beginning(letters, k);
 	put(hash(letters, k), id);
-	put(hash(letters, stem(letters, k)), id);
+	put(stem_hash(letters, k), id);
 }
 
 void vocab_reset(void) {
 	for (u32 i = 0; i < TABLE; i++) keys[i] = 0;
 	for (u32 i = 0; i < MAX_IDS; i++) id_flags[i] = id_reach[i] = 0;
+	for (u32 i = 0; i < sizeof begins / sizeof begins[0]; i++) begins[i] = 0;
 	keys_used = ids_len = exceptions_len = 0, prefix_lengths = 0;
 	for (const char *s = filler_words; *s; s += *s == ' ') {
 		u32 n = word_end(s), id = intern_text(s, n);

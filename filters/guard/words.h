@@ -5,8 +5,8 @@
 static const char filler_words[] =
 	"a an the of to do does did you i me we us am is are was were be been being will would shall should can could may might must "
 	"please just so that this these those it its in on at for with and or by as from some any very really quite actually "
-	"kindly hey ok okay hi hello dear u ur plz pls um uh oh well also there about one would've "
-	"sir madam bro dude man buddy go going ahead let lets able exactly simply basically literally";
+	"kindly hey ok okay hi hello dear u ur plz pls um uh oh well also there about one "
+	"they them he she him her sir madam bro dude man buddy ahead let lets able exactly simply basically literally";
 
 static const char irregular_words[] =
 	"built=build made=make makin=make bought=buy sold=sell stole=steal stolen=steal wrote=write written=write shot=shoot "
