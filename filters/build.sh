@@ -15,20 +15,20 @@ for tool in clang-14 wasm-ld-14; do
 	}
 done
 
-# build NAME MEMORY OUT: compiles every .c of the folder as one program. MEMORY is the linear memory in bytes; it never
-# grows, as a small fixed memory is what makes the reset between exchanges cheap. Without bulk memory operations, as
+# build NAME MEMORY OUT [MOST]: compiles every .c of the folder as one program. MEMORY is the linear memory in bytes; it never
+# grows unless MOST says so, as a small fixed memory is what makes the reset between exchanges cheap. Without bulk memory operations, as
 # the meter has to split them.
 build() {
 	clang-14 --target=wasm32 -std=c11 -O2 -ffreestanding -fno-builtin -nostdlib -mno-bulk-memory -mmutable-globals \
 		-Wall -Wextra -Werror -Wno-unused-function -Isdk/c "$1"/*.c -o "$3" \
 		-Wl,--no-entry,--strip-all,--gc-sections,--stack-first,-z,stack-size=16384 \
-		-Wl,--initial-memory="$2",--max-memory="$2"
+		-Wl,--initial-memory="$2",--max-memory="${4:-$2}"
 }
 
 build_all() {
 	build guard 327680 "$1/guard.wasm"
 	build redact 196608 "$1/redact.wasm"
-	build prompt 131072 "$1/prompt.wasm"
+	build prompt 262144 "$1/prompt.wasm" 16777216
 }
 
 out=$(mktemp -d)

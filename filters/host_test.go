@@ -34,6 +34,7 @@ type host struct {
 	sets    []string
 	labels  []string
 	verdict string
+	facts   map[string]string
 
 	// The text at hand: where the buffer begins in it, and what the filter has said.
 	base, left, size int
@@ -103,7 +104,14 @@ func (h *host) imports(r wazero.Runtime) wazero.HostModuleBuilder {
 	})
 	export("label", func(p, n, q, m uint32) int32 { h.labels = append(h.labels, h.bytes(p, n)+"="+h.bytes(q, m)); return 0 })
 	export("reject", func(p, n, q, m uint32) int32 { h.verdict = h.bytes(p, n) + ": " + h.bytes(q, m); return 0 })
-	export("get", func(_, _, _, _ uint32) int32 { return -1 })
+	export("get", func(p, n, buf, size uint32) int32 {
+		value, ok := h.facts[h.bytes(p, n)]
+		if !ok {
+			return -1
+		}
+		h.module.Memory().Write(buf, []byte(value[:min(len(value), int(size))]))
+		return int32(len(value))
+	})
 	return b
 }
 

@@ -313,7 +313,7 @@ func hostGet(c *call, mem api.Memory, p []uint64) int32 {
 		c.fail(errPointer)
 	}
 	if len(name) > maxWord || !c.f.grants[string(name)] {
-		c.fail(breach("get of a fact that the configuration does not grant"))
+		c.fail(notGranted(string(name)))
 	}
 	if c.run == nil || c.stage != inText && string(name) == factRole {
 		return absent
@@ -324,6 +324,14 @@ func hostGet(c *call, mem api.Memory, p []uint64) int32 {
 	}
 	copy(buf, value)
 	return int32(min(len(value), 1<<30))
+}
+
+// notGranted names the fact only where it is one: a guest could put anything there.
+func notGranted(name string) breach {
+	if knownFact(name) {
+		return breach("get of " + name + ", which the configuration does not grant: add it to the filter's grants")
+	}
+	return "get of a fact that the configuration does not grant: there is none of that name"
 }
 
 var logLevels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
