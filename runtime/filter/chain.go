@@ -207,6 +207,7 @@ func (p *Pass) whole() bool {
 // Close gives back what the pass holds and wipes its text from the instances it used, but for those that are its tenant's
 // (IsolateTenant). It may be called more than once.
 func (p *Pass) Close() {
+	p.handleFailure()
 	for i := range p.runs {
 		if r := &p.runs[i]; r.used {
 			r.used = false

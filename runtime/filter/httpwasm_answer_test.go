@@ -1,9 +1,13 @@
 package filter
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
@@ -90,10 +94,10 @@ func TestHandlerAnswerIsFiltered(t *testing.T) {
 // the only instance that there is.
 func TestHandlerKeeps(t *testing.T) {
 	e := engine(t, Options{})
-	f := func(config string, want func(i int) string) {
+	f := func(config, isolation string, want func(i int) string) {
 		t.Helper()
 		s := buffered(t, config)
-		s.Limits.Instances = 1
+		s.Limits.Instances, s.Isolation = 1, isolation
 		h := loadWith(t, e, s)
 		passes := make([]*Pass, 3)
 		for i := range passes {
@@ -112,8 +116,10 @@ func TestHandlerKeeps(t *testing.T) {
 			t.Errorf("%s: %d instances", config, n)
 		}
 	}
-	f("keep/kept", func(i int) string { return "content?:?" + strings.Repeat(string(rune('a'+i)), 3) })
-	f("keep_grown/grown", func(int) string { return "G" })
+	for _, isolation := range []string{IsolateExchange, IsolateTenant} {
+		f("keep/kept", isolation, func(i int) string { return "content?:?" + strings.Repeat(string(rune('a'+i)), 3) })
+		f("keep_grown/grown", isolation, func(int) string { return "G" })
+	}
 }
 
 // What an exchange may leave in memory while its model thinks is bounded.
@@ -237,5 +243,75 @@ func TestHandlerVerdictOnAnswer(t *testing.T) {
 	var got *exchange.Error
 	if !errors.As(err, &got) || got.Stage != exchange.StageAnswer || got.Fault.HTTPStatus() != 403 || got.Fault.Code != wire.RejectedByFilter {
 		t.Errorf("got %+v", err)
+	}
+}
+
+// An exchange that ends without an answer is told to the handlers that let its request go on, once.
+func TestHandlerLearnsOfFailure(t *testing.T) {
+	var out bytes.Buffer
+	e := engine(t, Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	h := loadWith(t, e, handler(t, "nothing/error"))
+	f := func(kind exchange.Kind, answered bool, want int) {
+		t.Helper()
+		out.Reset()
+		x := called(t, "hi")
+		p := begin(t, x, h)
+		if err := p.Request(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if answered {
+			if _, err := answeredBy(t, p, "fine"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.Outcome = exchange.Outcome{Kind: kind, Status: 502}
+		p.Close()
+		p.Close()
+		if got := strings.Count(out.String(), "no answer came"); got != want {
+			t.Errorf("%s, answered %t: told %d times, want %d", kind, answered, got, want)
+		}
+	}
+	f(exchange.Failed, false, 1)
+	f(exchange.Rejected, false, 1)
+	f(exchange.Cancelled, false, 1)
+	f(exchange.Truncated, true, 0)
+	f(exchange.Complete, true, 0)
+	f(exchange.Complete, false, 0) // out of the cache
+}
+
+// Exchanges side by side, more than there are instances, each get back what is their own.
+func TestHandlerSideBySide(t *testing.T) {
+	s := buffered(t, "keep/kept")
+	s.Limits.Instances = 2
+	e := engine(t, Options{TenantCalls: 8})
+	h := loadWith(t, e, s)
+	chain := NewChain(h)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for n := range 20 {
+				mine := fmt.Sprintf("%c%02d", 'a'+i, n)
+				p, err := chain.Begin(called(t, mine), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				err = p.Request(context.Background())
+				if err == nil {
+					var got string
+					if got, err = answeredBy(t, p, "fine"); err == nil && !strings.Contains(got, mine) {
+						t.Errorf("%s got %q", mine, got)
+					}
+				}
+				if err != nil {
+					t.Errorf("%s: %v", mine, err)
+				}
+				p.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if got := h.Stats(); got.Instances > 2 || got.Failures != 0 {
+		t.Errorf("%+v", got)
 	}
 }

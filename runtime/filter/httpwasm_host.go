@@ -35,12 +35,12 @@ var handlerTable = [...]handlerFunction{
 	{"remove_header", "iii:", handles, handlerRemove},
 	{"read_body", "iii:I", handles, handlerRead},
 	{"write_body", "iii:", handles, handlerWrite},
-	{"get_method", "ii:i", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return c.give(mem, p[0], p[1], c.http.method) }},
+	{"get_method", "ii:i", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return give(c, mem, p[0], p[1], c.http.method) }},
 	{"set_method", "ii:", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return c.same(mem, p, "method", c.http.method) }},
-	{"get_uri", "ii:i", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return c.give(mem, p[0], p[1], c.http.uri) }},
+	{"get_uri", "ii:i", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return give(c, mem, p[0], p[1], c.http.uri) }},
 	{"set_uri", "ii:", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return c.same(mem, p, "uri", c.http.uri) }},
-	{"get_protocol_version", "ii:i", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return c.give(mem, p[0], p[1], c.http.protocol) }},
-	{"get_source_addr", "ii:i", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return c.give(mem, p[0], p[1], c.http.source) }},
+	{"get_protocol_version", "ii:i", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return give(c, mem, p[0], p[1], c.http.protocol) }},
+	{"get_source_addr", "ii:i", handles, func(c *call, mem api.Memory, p []uint64) uint64 { return give(c, mem, p[0], p[1], c.http.source) }},
 	{"get_status_code", ":i", handles, func(c *call, _ api.Memory, _ []uint64) uint64 { return uint64(c.http.status) }},
 	{"set_status_code", "i:", handles, handlerStatus},
 }
@@ -77,7 +77,7 @@ func (c *call) room(mem api.Memory, ptr uint64, n int) []byte {
 }
 
 // give writes a value to the guest, unless it is longer than limit, and returns its length.
-func (c *call) give(mem api.Memory, ptr, limit uint64, value string) uint64 {
+func give[T string | []byte](c *call, mem api.Memory, ptr, limit uint64, value T) uint64 {
 	if n := len(value); n > 0 && n <= int(uint32(limit)) {
 		copy(c.room(mem, ptr, n), value)
 	}
@@ -102,18 +102,18 @@ func (c *call) giveAll(mem api.Memory, ptr, limit uint64, n int, value func(i in
 
 // same is set_method and set_uri: no handler changes where a request goes.
 func (c *call) same(mem api.Memory, p []uint64, what, now string) uint64 {
-	to := string(c.view(mem, p[0], p[1]))
-	if what == "uri" && to == "" {
-		to = "/"
+	to := c.view(mem, p[0], p[1])
+	if what == "uri" && len(to) == 0 {
+		to = []byte("/")
 	}
-	if to != now {
+	if string(to) != now {
 		c.fail(breach("set_" + what + ": no filter changes the request's " + what))
 	}
 	return 0
 }
 
 func handlerConfig(c *call, mem api.Memory, p []uint64) uint64 {
-	return c.give(mem, p[0], p[1], string(c.f.spec.Config))
+	return give(c, mem, p[0], p[1], c.f.spec.Config)
 }
 
 // handlerFeatures switches features on: for every exchange when the module starts, for this one after that.

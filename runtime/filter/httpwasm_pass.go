@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/strictjson"
@@ -36,6 +37,32 @@ func (p *Pass) handleAnswer(ctx context.Context, a *wire.Answer) error {
 		}
 	}
 	return nil
+}
+
+// failureTime bounds how long a failed exchange may be kept for its handlers.
+const failureTime = 100 * time.Millisecond
+
+// handleFailure tells the handlers whose handle_request went on that no answer came (is_error). The exchange is over:
+// nothing comes of it but what they log.
+func (p *Pass) handleFailure() {
+	if k := p.x.Outcome.Kind; k == "" || k == exchange.Complete {
+		return
+	}
+	for i := len(p.runs) - 1; i >= 0; i-- {
+		r := &p.runs[i]
+		if r.http == nil || r.http.after || r.down {
+			continue
+		}
+		r.http.answered(nil)
+		if status := p.x.Outcome.Status; status >= 100 {
+			r.http.status = uint32(status)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), failureTime)
+		if err := r.respond(ctx, r.http, 1); err != nil {
+			r.f.stats.failures.Add(1)
+		}
+		cancel()
+	}
 }
 
 // handleRequest runs one handler over the request as it stands.
@@ -152,7 +179,7 @@ func (r *run) handleResponse(ctx context.Context, a *wire.Answer) error {
 	if a == nil {
 		h.answer.put("content-type", []string{"text/event-stream"})
 	}
-	if err := r.respond(ctx, h); err != nil {
+	if err := r.respond(ctx, h, 0); err != nil {
 		return err
 	}
 	switch {
@@ -172,22 +199,32 @@ func (r *run) handleResponse(ctx context.Context, a *wire.Answer) error {
 }
 
 // respond runs handle_response in an instance that is as handle_request left it.
-func (r *run) respond(ctx context.Context, h *handling) error {
-	held, err := r.hold(ctx)
+func (r *run) respond(ctx context.Context, h *handling, isError uint64) error {
+	held, err := r.resumed(ctx, h)
 	if err != nil {
 		return err
 	}
 	defer held.release()
 	in := held.in
-	if in.holds != r.p.id && !in.resume(h.kept) {
-		in.broken = true
-		return breach("handle_response: an instance can't be put into the state that handle_request left")
-	}
 	r.bytes[OnAnswer] += len(h.answer.body)
 	in.call.begin(nil, 0)
 	in.call.http = h
-	_, err = held.call(ctx, inHandleResponse, OnAnswer, nil, uint64(h.ctx), 0)
+	_, err = held.call(ctx, inHandleResponse, OnAnswer, nil, uint64(h.ctx), isError)
 	return err
+}
+
+// resumed gets an instance that is as handle_request left it. One that grew for another exchange of the tenant can't be
+// put there.
+func (r *run) resumed(ctx context.Context, h *handling) (holding, error) {
+	for range r.f.spec.Limits.Instances + 1 {
+		held, err := r.hold(ctx)
+		if err != nil || held.in.holds == r.p.id || held.in.resume(h.kept) {
+			return held, err
+		}
+		held.in.broken = true
+		held.release()
+	}
+	return holding{}, breach("handle_response: no instance can be put into the state that handle_request left")
 }
 
 // answered is the verdict of a handler that answers in the model's place. Clients try again by themselves, or ask for

@@ -205,6 +205,7 @@ EXPORT(handle_request) u64 on_request(void) {
 
 EXPORT(handle_response) void on_response(u32 ctx, u32 is_error) {
   reported = 0;
+  if (response("error") && is_error && ctx == 7 && get_status_code() == 502) http_log(2, "no answer came", 14);
   if (response("ctx")) { number(ctx); number(is_error); number(get_status_code()); }
   if (response("kept")) put(remembered, ctx);
   if (response("grown")) put((byte *)ctx + 9, 1);
