@@ -8,7 +8,7 @@ import (
 func filterCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "filter",
-		Short: "Make, test and run filters",
+		Short: "Make, test, sign, deploy and run filters",
 		Args:  cobra.NoArgs, // so that a misspelt subcommand is an error
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -17,6 +17,14 @@ func filterCommand() *cobra.Command {
 		filterBuildCommand(),
 		filterTestCommand(),
 		filterRunCommand(),
+		filterSignCommand(),
+		filterVerifyCommand(),
+		filterPushCommand(),
+		filterDeployCommand(),
+		filterListCommand(),
+		filterPromoteCommand(),
+		filterRollbackCommand(),
+		filterRemoveCommand(),
 	)
 	return c
 }

@@ -22,10 +22,12 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sluicegate/sluice/filters"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sluice": main, "ask": ask})
+	testscript.Main(m, map[string]func(){"sluice": main, "ask": ask, "guest": makeGuest})
 }
 
 // TestScript runs the scripts in testdata/script: what a user types, and what comes back.
@@ -44,6 +46,7 @@ func TestMain(m *testing.M) {
 //	capture NAME REGEXP  sets NAME to what the regular expression's group matches in the last command's output
 //	expand FILE...       puts the environment's values for $NAME in files
 //	exec ask ...         is one HTTP request: see ask
+//	exec guest FILE TAG  writes a filter; others have other bytes
 func TestScript(t *testing.T) {
 	cache := t.TempDir() // so that each filter is compiled once
 	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
@@ -67,6 +70,19 @@ func TestScript(t *testing.T) {
 			"capture": sceneCommand((*scene).capture), "expand": sceneCommand((*scene).expand),
 		},
 	})
+}
+
+// makeGuest is a command that writes a filter whose bytes differ by a tag: guest FILE TAG. It is the shipped redactor with
+// a custom section more.
+func makeGuest() {
+	module, ok := filters.Builtin("redact")
+	tag := "\x03tag" + os.Args[2]
+	module = append(slices.Clone(module), append([]byte{0, byte(len(tag))}, tag...)...)
+	if err := os.WriteFile(os.Args[1], module, 0o600); err != nil || !ok {
+		fmt.Fprintln(os.Stderr, "guest:", ok, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // ask is a command that sends one request and prints status, headers and body: ask URL [BODY [HEADER...]].

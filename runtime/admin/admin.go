@@ -10,6 +10,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -74,25 +75,37 @@ func (s *Server) Handler() http.Handler {
 	m.HandleFunc("GET /coverage", s.recorded("coverage", s.coverage))
 	m.HandleFunc("GET /decisions/{id}", s.recorded("decision", s.decision))
 	m.HandleFunc("POST /reload", s.recorded("reload", s.reload))
+	s.deploys(m)
 	s.profiles(m)
 	return s.guard(m)
 }
 
-// readyz is 200 while a generation serves. The body says more to who may know: a reload that was refused does not make
-// the gateway unready, since the last good generation serves, but it is said here.
+// readyz is 200 while a generation serves. The body says more to who may know: a reload that was refused and a canary that
+// was switched off do not make the gateway unready, since the last good versions serve, but they are said here.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	switch st := s.opts.Controller.Status(); {
+	st, known := s.opts.Controller.Status(), s.known(r)
+	switch {
 	case st.Stopping:
 		write(w, http.StatusServiceUnavailable, "stopping\n")
+		return
 	case !st.Ready():
 		write(w, http.StatusServiceUnavailable, "no generation is serving\n")
-	case st.Fault == "":
-		write(w, http.StatusOK, "ok\n")
-	case s.known(r):
-		write(w, http.StatusOK, "ok, but the last reload was refused:\n"+st.Fault+"\n")
-	default:
-		write(w, http.StatusOK, "ok, but the last reload was refused\n")
+		return
 	}
+	text := "ok"
+	if st.Fault != "" {
+		if text += ", but the last reload was refused"; known {
+			text += ":\n" + st.Fault
+		}
+	}
+	for _, off := range st.SwitchedOff {
+		if !known {
+			text += ", a canary failed"
+			break
+		}
+		text += fmt.Sprintf("\nthe canary of the filter %s, version %s, was switched off for its failures", off.Filter, off.Label())
+	}
+	write(w, http.StatusOK, text+"\n")
 }
 
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {

@@ -66,7 +66,12 @@ func startSocket(t *testing.T) *listener {
 
 func serve(t *testing.T, l net.Listener, o admin.Options, tr *http.Transport) *listener {
 	t.Helper()
-	g := gateway.Start(t, config)
+	return serveWith(t, gateway.Start(t, config), l, o, tr)
+}
+
+// serveWith runs the admin listener of a gateway.
+func serveWith(t *testing.T, g *gateway.Gateway, l net.Listener, o admin.Options, tr *http.Transport) *listener {
+	t.Helper()
 	o.Controller, o.Logger = g.Control, g.Control.Logger()
 	s := admin.New(o)
 	done := make(chan error, 1)
@@ -126,7 +131,8 @@ func (l *listener) ask(page string, changes ...with) gateway.Reply {
 }
 
 var private = []string{
-	"/metrics", "/generation", "/filters", "/coverage", "/decisions/none", "POST /reload", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=60",
+	"/metrics", "/generation", "/filters", "/coverage", "/decisions/none", "POST /reload", "POST /filters/redact/deploy", "POST /filters/redact/rollback",
+	"POST /filters/redact/promote", "POST /filters/redact/remove", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=60",
 	"/debug/pprof/trace", "/debug/pprof/cmdline", "/", "/nothing", "//livez", "/livez/", "/%6civez/..",
 }
 

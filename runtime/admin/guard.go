@@ -67,7 +67,7 @@ func (s *Server) refused(w http.ResponseWriter, r *http.Request, code int, why s
 // recorded makes a page leave an audit record.
 func (s *Server) recorded(action string, page http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		call := control.Call{Action: action, From: from(r), Start: time.Now(), Known: true, Status: http.StatusOK}
+		call := control.Call{Action: action, Filter: r.PathValue("name"), From: from(r), Start: time.Now(), Known: true, Status: http.StatusOK}
 		defer func() { s.opts.Controller.Controlled(call) }()
 		page(statusWriter{w, &call.Status}, r)
 	}

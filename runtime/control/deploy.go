@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluicegate/sluice/runtime/artifact"
+	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/filter"
 )
 
@@ -27,6 +28,12 @@ type Share struct {
 	Share       int     // percent of principals
 	MaxFailures float64 // percent of exchanges that may fail
 	MinCalls    int     // exchanges that the percentage is at least taken of
+}
+
+// DefaultShare is what a canary has of which nothing is said.
+func DefaultShare() Share {
+	k := config.DefaultCanary()
+	return Share{Share: k.Share, MaxFailures: k.MaxFailures, MinCalls: k.MinCalls}
 }
 
 // Deployed is what a deployment, a promotion or a rollback has led to.
@@ -70,12 +77,17 @@ func (c *Controller) Deploy(ctx context.Context, d Deployment) (Deployed, error)
 		return Deployed{}, &DeployError{Filter: d.Name, Stage: filter.StageOf(err), Err: err}
 	}
 	c.install(gen, "deploy "+d.Name)
+	c.log.Info("filter deployed", "filter", d.Name, "version", gen.deployed(d.Name, d.Artifact.Digest()).Filter.Label(),
+		"digest", d.Artifact.Digest(), "source", d.Artifact.Source, "canary", d.Canary != nil)
 	return gen.deployed(d.Name, d.Artifact.Digest()), nil
 }
 
 // deploy builds the generation with the new version, and writes down what must outlast the process.
 func (c *Controller) deploy(ctx context.Context, d *Deployment) (*generation, error) {
 	if err := c.prepare(ctx, d); err != nil {
+		if filter.StageOf(err) != "" && ctx.Err() == nil {
+			c.refused("deploy "+d.Name, err)
+		}
 		return nil, err
 	}
 	c.images.refresh(false)

@@ -29,7 +29,7 @@ func (c *Controller) filterFigures() {
 func (c *Controller) eachFilter(do func(f FilterStats, name, version string)) {
 	seen := map[[2]string]bool{}
 	for _, f := range c.Filters() {
-		series := [2]string{f.Name, f.label()}
+		series := [2]string{f.Name, f.Label()}
 		if seen[series] { // other bytes that call themselves the same version
 			series[1] += "+" + f.Digest[:12]
 		}

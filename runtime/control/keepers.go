@@ -149,6 +149,7 @@ func (c *Controller) ReopenAudit() error {
 // Call is one call of the control listener.
 type Call struct {
 	Action string // what was called
+	Filter string // the filter it is about; "" is none
 	From   string // the caller's address
 	Start  time.Time
 	Status int  // HTTP status answered
@@ -165,6 +166,9 @@ func (c *Controller) Controlled(call Call) {
 		Kind: "control", Start: call.Start, End: time.Now(), Generation: gen.snap.Generation,
 		Notes:   map[string]string{"action": call.Action, "from": call.From},
 		Outcome: exchange.Outcome{Kind: exchange.Complete, Status: call.Status},
+	}
+	if filterName.MatchString(call.Filter) {
+		rec.Notes["filter"] = call.Filter
 	}
 	switch {
 	case !call.Known:

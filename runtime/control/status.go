@@ -50,6 +50,9 @@ type OffStatus struct {
 	At      time.Time `json:"at,omitzero"`
 }
 
+// Label names the version for people: the version, or the start of the digest where it has none.
+func (s OffStatus) Label() string { return FilterStatus{Version: s.Version, Digest: s.Digest}.Label() }
+
 // switchedOff are the canaries that failed too often, those of this moment first.
 func (g *generation) switchedOff() []OffStatus {
 	var out []OffStatus
@@ -67,8 +70,8 @@ func (g *generation) switchedOff() []OffStatus {
 	return out
 }
 
-// label tells the versions of a filter apart in metrics: the version, or the start of the digest where it has none.
-func (s FilterStatus) label() string {
+// Label tells the versions of a filter apart: the version, or the start of the digest where it has none.
+func (s FilterStatus) Label() string {
 	if s.Version == "" {
 		return s.Digest[:12]
 	}

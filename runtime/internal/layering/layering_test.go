@@ -38,8 +38,8 @@ const rules = `
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
 	runtime/server           : wire exchange pipeline wire/openai wire/inference
 	runtime/control          : config strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters
-	runtime/admin            : control
-	cmd/sluice               : config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
+	runtime/admin            : artifact control
+	cmd/sluice               : artifact config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
 	policies                 :
 	filters                  :
 	filters/abi              :
