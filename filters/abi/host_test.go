@@ -55,7 +55,7 @@ type edit struct {
 	start, end int
 }
 
-const patience = 200 * time.Millisecond // for a guest that does not end
+const patience = 3 * time.Second // for a guest that does not end
 
 var (
 	kindWord  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)

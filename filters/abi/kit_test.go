@@ -175,6 +175,9 @@ func TestGuests(t *testing.T) {
 func TestSDKs(t *testing.T) {
 	for _, lang := range sdk.Languages() {
 		t.Run(lang, func(t *testing.T) {
+			if raceDetector && lang == "go" {
+				t.Skip("under the race detector")
+			}
 			passes(t, engine(t), echo(t, lang), read(t, "echo.vectors.json"), read(t, "echo.faults.json"))
 		})
 	}

@@ -144,6 +144,9 @@ func refuses(t *testing.T, e *filter.Engine, module []byte, path string) {
 func TestExamples(t *testing.T) {
 	for _, lang := range sdk.Languages() {
 		t.Run(lang, func(t *testing.T) {
+			if raceDetector && lang == "go" {
+				t.Skip("under the race detector")
+			}
 			module, e := build(t, lang), engine(t)
 			selfTest(t, e, module, read(t, "ticket.vectors.json"))
 			selfTest(t, e, module, randomVectors(t))
