@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,12 +50,12 @@ func filterRunCommand() *cobra.Command {
 			return r.run(c.Context(), c.InOrStdin(), args[0])
 		},
 	}
-	c.Flags().StringVar(&r.config, "config", "", "the filter's configuration, JSON")
+	c.Flags().StringVar(&r.config, "config", "", "the filter's configuration, JSON; an http-wasm handler's in its own form")
 	c.Flags().StringArrayVar(&r.facts, "facts", nil, "a fact it may ask for, NAME=VALUE, such as principal.tenant=red; may be repeated")
 	c.Flags().StringVar(&r.on, "on", "", "request or response (default: the first that the module has a hook for)")
 	c.Flags().StringVar(&r.role, "role", "", "the role of the text's author (default: user on requests, assistant on answers)")
 	c.Flags().IntVar(&r.stream, "stream", 0, "cut the text into pieces of so many bytes, as a stream, and mark where each lets text go")
-	c.Flags().BoolVar(&r.body, "body", false, "the input is JSON, for on_request or on_response")
+	c.Flags().BoolVar(&r.body, "body", false, "the input is JSON, for on_request, on_response or an http-wasm handler")
 	c.Flags().BoolVar(&r.asJSON, "json", false, "print JSON")
 	return c
 }
@@ -152,8 +153,14 @@ func (r *running) direction(p *filter.Probe) (filter.Direction, error) {
 			return filter.Direction(d), nil
 		}
 	}
-	if !r.body && slices.Contains(p.Filter().Hooks(), "on_request") {
-		return 0, errors.New("the module has no on_text, but on_request: add --body and give it JSON")
+	for _, hook := range []string{"on_request", "handle_request"} {
+		switch {
+		case !slices.Contains(p.Filter().Hooks(), hook):
+		case r.body:
+			return filter.OnRequest, nil
+		default:
+			return 0, fmt.Errorf("the module has no on_text, but %s: add --body and give it JSON", hook)
+		}
 	}
 	return 0, fmt.Errorf("the module has no such hook; it has %s", strings.Join(p.Filter().Hooks(), ", "))
 }
@@ -284,6 +291,9 @@ func (r *running) finish(res filter.Probed, spans []spanned, edited string, err 
 	if colours(r.err) {
 		faint, bold, off = faintText, boldText+redText, plainText
 	}
+	if res.Body != nil {
+		fmt.Fprintf(r.out, "%s\n", bytes.TrimRight(res.Body, "\n"))
+	}
 	if res.Reject != "" {
 		fmt.Fprintf(r.err, "%srejected: %s%s\n", bold, res.Reject, off)
 	}
@@ -316,9 +326,10 @@ func (r *running) json(res filter.Probed, spans []spanned, edited string) error 
 		Reject   string                     `json:"reject,omitempty"`
 		Set      map[string]json.RawMessage `json:"set,omitempty"`
 		Messages []filter.VectorMessage     `json:"messages,omitempty"`
+		Body     string                     `json:"body,omitempty"` // what an http-wasm handler wrote
 		Calls    int64                      `json:"calls"`
 		Units    int64                      `json:"units"`
 		Nanos    int64                      `json:"guest_ns"`
 		Memory   int                        `json:"memory_bytes"`
-	}{edited, spans, res.Labels, res.Reject, res.Set, res.Messages, res.Calls, res.Units, res.Time.Nanoseconds(), res.Memory})
+	}{edited, spans, res.Labels, res.Reject, res.Set, res.Messages, string(res.Body), res.Calls, res.Units, res.Time.Nanoseconds(), res.Memory})
 }

@@ -53,12 +53,17 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_CACHE_HOME", cache)
 			e.Setenv("HOME", filepath.Join(cache, "home"))
+			e.Setenv("EXAMPLES", examples)
 			e.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
 			e.Values[scene{}] = &scene{}
 			return nil

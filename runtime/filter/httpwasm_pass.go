@@ -100,8 +100,9 @@ func (r *run) handleRequest(ctx context.Context) error {
 	return nil
 }
 
-// proveHandler runs handle_request over the body of a self-test's vector. What is checked of it is its verdict.
-func (r *run) proveHandler(ctx context.Context, body []byte) error {
+// proveHandler runs handle_request over a body for a self-test, which checks its verdict, or a probe. It returns what the
+// handler wrote in the body's place, nil if nothing.
+func (r *run) proveHandler(ctx context.Context, body []byte) ([]byte, error) {
 	h := synthetic(r.p.x)
 	h.features, h.status = r.f.features, 200
 	h.shows(body)
@@ -109,7 +110,7 @@ func (r *run) proveHandler(ctx context.Context, body []byte) error {
 	if err == nil && !next {
 		err = r.answered(OnRequest, h)
 	}
-	return err
+	return h.request.out, err
 }
 
 // next runs handle_request, keeps what handle_response needs, and tells whether the request goes on.

@@ -58,6 +58,7 @@ type Probed struct {
 	Reject   string // the verdict's code; "" for none
 	Set      map[string]json.RawMessage
 	Messages []VectorMessage
+	Body     []byte // what an http-wasm handler wrote in the body's place; nil if nothing
 
 	Calls, Units int64
 	Time         time.Duration // guest time
@@ -107,7 +108,7 @@ func (p *Probe) pass(do func(*Pass, *outcome) error) (Probed, error) {
 	pass.Close()
 	after := p.f.Stats()
 	out := Probed{
-		Labels: o.labels, Reject: o.reject, Messages: o.messages, Set: map[string]json.RawMessage{},
+		Labels: o.labels, Reject: o.reject, Messages: o.messages, Body: o.wrote, Set: map[string]json.RawMessage{},
 		Calls: after.Calls - before.Calls, Units: after.Units - before.Units, Time: after.Time - before.Time, Memory: p.f.stats.memory,
 	}
 	for name, value := range o.set {

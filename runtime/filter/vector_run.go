@@ -211,6 +211,7 @@ type outcome struct {
 	text     string
 	labels   map[string]any
 	reject   string // the verdict's code
+	wrote    []byte // the body that an http-wasm handler wrote
 	failed   string // why the filter failed
 	set      map[string][]byte
 	messages []VectorMessage
@@ -306,7 +307,9 @@ func (r *run) proveCut(ctx context.Context, v *Vector, d Direction, at int) (str
 // body runs on_request or on_response.
 func (o *outcome) body(ctx context.Context, r *run, v *Vector, d Direction) error {
 	if r.f.mod.handler {
-		return r.proveHandler(ctx, v.Body)
+		var err error
+		o.wrote, err = r.proveHandler(ctx, v.Body)
+		return err
 	}
 	s := inRequest
 	if d == OnAnswer {
