@@ -398,3 +398,26 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("a cancelled call went on for %v", took)
 	}
 }
+
+// What a caller wrote in token grammar in the arguments of an earlier tool call is a literal however it is spelled, and the
+// same one as in prose.
+func TestLiteralsInArguments(t *testing.T) {
+	w := load(t, words(t))
+	f := func(arguments, want string) {
+		t.Helper()
+		body := strictjson.AppendString([]byte(`{"model":"m","messages":[{"role":"user","content":"ana@x.org [EMAIL_1]"},{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":`), arguments)
+		p := begin(t, exchangeOf(t, "red", append(body, `}}]}]}`...)), w)
+		defer p.Close()
+		if err := p.Request(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range p.x.Request.Segments {
+			if s.Arguments && string(s.Text.Bytes()) != want {
+				t.Errorf("%s became %s, want %s", arguments, s.Text.Bytes(), want)
+			}
+		}
+	}
+	f(`{"a":"[EMAIL_1]"}`, `{"a":"[LITERAL_1]"}`)
+	f(`{"a":"\u005bEMAIL_\u0031]","b":"[X_1]"}`, `{"a":"[LITERAL_1]","b":"[LITERAL_2]"}`)
+	f(`\u005bEMAIL_1] [EMAIL_1]`, `\u005bEMAIL_1] [LITERAL_1]`)
+}

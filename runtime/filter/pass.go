@@ -129,12 +129,20 @@ func (p *Pass) literals() error {
 	for i := range p.x.Request.Segments {
 		text := p.x.Request.Segments[i].Text
 		body := text.Bytes()
-		if spans = token.FindLiterals(spans[:0], body); len(spans) == 0 {
+		find, json := token.FindLiterals, jsonText{active: p.x.Request.Segments[i].Arguments}
+		if json.is(body) {
+			find = token.FindLiteralsJSON
+		}
+		if spans = find(spans[:0], body); len(spans) == 0 {
 			continue
 		}
 		edits := make([]strictjson.Edit, len(spans))
 		for j, s := range spans {
-			edits[j] = strictjson.Edit{Start: s.Start, End: s.End, With: p.tokens().Tokenise(nil, token.Literal, body[s.Start:s.End])}
+			value := body[s.Start:s.End]
+			if json.is(body) {
+				value = unescaped(value)
+			}
+			edits[j] = strictjson.Edit{Start: s.Start, End: s.End, With: p.tokens().Tokenise(nil, token.Literal, value)}
 		}
 		if err := text.Edit(edits); err != nil {
 			return exchange.Fail(exchange.StageFilter, wire.Internal, "internal error", fmt.Errorf("edit a literal token: %w", err))

@@ -79,6 +79,28 @@ func TestAttackCacheScopes(t *testing.T) {
 	f("red", own("to ana@example.com"), "miss", "Mail ana@example.com")
 	f("red2", own("to ana@example.com"), "miss", "Mail ana@example.com")
 	f("red2", own("to bea@example.org"), "hit", "Mail bea@example.org")
+	f("red2", streamed(ask("to bea@example.org")), "hit", "Mail bea@example.org")
+	f("red", streamed(ask("to [EMAIL_1]")), "miss", "Mail [EMAIL_1]")
+	f("red2", ask("to [EMAIL_1]"), "hit", "Mail [EMAIL_1]")
+}
+
+// What tools get out of a shared cache are each caller's own values, too, whole and streamed.
+func TestAttackCacheOfTools(t *testing.T) {
+	s := sharing(t, answer(`"content":"","tool_calls":[{"index":0,"id":"1","type":"function","function":{"name":"send","arguments":"{\"to\":\"[EMAIL_1]\"}"}}]`))
+	f := func(who, body, cache, address string) {
+		t.Helper()
+		r := s.Post(who, chatPath, body)
+		all := texts(r.Body)
+		got := all[".choices#0.message.tool_calls#0.function.arguments"] + all[".choices#0.delta.tool_calls#0.function.arguments"]
+		if r.Cache() != cache || got != `{"to":"`+address+`"}` {
+			t.Errorf("%s: %s %s: %s", who, r.Cache(), got, r.Body)
+		}
+	}
+	f("red", ask("to ana@example.com"), "miss", "ana@example.com")
+	f("red2", ask("to bea@example.org"), "hit", "bea@example.org")
+	f("red", streamed(ask("to ana@example.com")), "hit", "ana@example.com")
+	f("red2", streamed(ask("to bea@example.org")), "hit", "bea@example.org")
+	f("blue", ask("to cleo@example.net"), "miss", "cleo@example.net")
 }
 
 // No key and no digest of one is ever shown.
@@ -146,6 +168,7 @@ func TestAttackLiteralTokens(t *testing.T) {
 	f("[LITERAL_1] [LITERAL_2] [EMAIL_2] ana@example.com")
 	f("[[EMAIL_1]] [EMAIL_[EMAIL_1]] [EMAIL_ana@example.com]")
 	f("[EMAIL_1][EMAIL_1]ana@example.com[CARD_1]")
+	f("\\u005bEMAIL_1] &#91;EMAIL_1] %5BEMAIL_1%5D ana@example.com")
 	f("[EMAIL_01] [EMAIL_1 ] [email_1] [EMAIL_99999999999999999999999999999999999999999999999]")
 	f("`[EMAIL_1]` \"[EMAIL_1]\" \\[EMAIL_1\\]")
 	var many strings.Builder

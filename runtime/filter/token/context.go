@@ -1,5 +1,7 @@
 package token
 
+import "bytes"
+
 // context knows, at each byte of a text, whether a value put here would become
 // part of something that is followed or fetched. It reads one byte at a time and
 // never ahead.
@@ -9,7 +11,9 @@ package token
 //   - in a URL: from "//", "www.", "mailto:", "xmpp:" or "javascript:", or from
 //     the first "/", "?" or "#" behind a word with a dot in it (a host without a
 //     scheme), to the next white space or "<", where GitHub's autolinks end
-//     (GFM 6.9). A word with "@" is an address and no host.
+//     (GFM 6.9). A word with "@" is an address and no host. Backslashes count as
+//     browsers read them, as slashes (URL standard, 4.4), two of them only at
+//     the front of a word or behind a scheme.
 //   - in the target or title of a markdown link or image: from "](" to the ")"
 //     that balances it, white space or not (CommonMark 6.3, and readers that
 //     are less strict).
@@ -125,13 +129,21 @@ func (c *context) stepWord(b, before byte) {
 	case b == '@':
 		c.at = true
 	case b == '.':
-		c.dot = c.dot || isAlnum(before)
+		c.dot = c.dot || isAlnum(before) || before >= 0x80
 		c.url = c.url || c.ends("www.")
 	case b == ':':
 		c.url = c.url || c.ends("mailto:") || c.ends("xmpp:") || c.ends("ascript:")
 	case b == '/' || b == '?' || b == '#':
 		c.url = c.url || c.dot && !c.at || b == '/' && before == '/'
+	case b == '\\':
+		c.url = c.url || c.dot && !c.at || before == '\\' && c.outset(byte(c.recent>>16))
 	}
+}
+
+// outset tells whether two backslashes behind b are how browsers and Windows take the "//" in front of a host, and not
+// text that is escaped twice: at the beginning of a word, and behind a scheme.
+func (c *context) outset(b byte) bool {
+	return b == 0 || isSpace(b) || bytes.IndexByte([]byte(`:"'(<=,`), b) >= 0
 }
 
 // ends tells whether the last bytes are s, which is at most 8 long.

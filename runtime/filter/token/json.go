@@ -1,5 +1,10 @@
 package token
 
+import (
+	"bytes"
+	"strconv"
+)
+
 // jsonPlace is where in a JSON text a byte stands (RFC 8259, 7).
 type jsonPlace struct {
 	inString bool
@@ -90,4 +95,49 @@ func appendEscaped(dst []byte, s string) []byte {
 		}
 	}
 	return dst
+}
+
+// FindLiteralsJSON is FindLiterals of a JSON text, in which a character may be
+// spelled as an escape: whoever reads it sees a token all the same.
+func FindLiteralsJSON(dst []Span, text []byte) []Span {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return FindLiterals(dst, text)
+	}
+	var g grammar
+	start := 0
+	for i := 0; i < len(text); {
+		b, n := character(text[i:])
+		switch {
+		case b == '[':
+			g.begin()
+			start = i
+		case g.n == 0:
+		default:
+			switch g.next(b) {
+			case complete:
+				dst = append(dst, Span{start, i + n})
+				g.n = 0
+			case disproved:
+				g.n = 0
+			}
+		}
+		i += n
+	}
+	return dst
+}
+
+// character reads a character at the front of text that may be escaped, and how
+// many bytes it takes. One that stands in no token is 0x80.
+func character(text []byte) (b byte, n int) {
+	switch {
+	case text[0] != '\\':
+		return text[0], 1
+	case len(text) < 6 || text[1] != 'u':
+		return 0x80, min(2, len(text))
+	}
+	v, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil || v >= 0x80 {
+		return 0x80, 2
+	}
+	return byte(v), 6
 }

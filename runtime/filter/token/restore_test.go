@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -62,6 +63,7 @@ func TestRestore(t *testing.T) {
 	f("[a](b) [EMAIL_1] ![a](<b c> \"t\") [EMAIL_2]", "[a](b) "+ana+" ![a](<b c> \"t\") ana2@example.com")
 	f("[x]: /y\n[EMAIL_1]", "[x]: /y\n"+ana)
 	f("a [x]: [EMAIL_1]", "a [x]: "+ana)
+	f(`C:\users\[EMAIL_1] a\\[EMAIL_2] \[EMAIL_3]`, `C:\users\`+ana+` a\\ana2@example.com \ana3@example.com`)
 	f("[x]:\n\n[EMAIL_1]", "[x]:\n\n"+ana)
 	f("f(x[i](y)) [EMAIL_1]", "f(x[i](y)) "+ana)
 }
@@ -86,6 +88,9 @@ func TestNeverRestored(t *testing.T) {
 	f("evil.example/[EMAIL_1] 10.0.0.1/[EMAIL_2] evil.example:80/[EMAIL_3]#[EMAIL_4]")
 	f("mailto:x?body=[EMAIL_1] mailto:[EMAIL_2] xmpp:[EMAIL_1]")
 	f("<javascript:f('[EMAIL_1]')>")
+	f(`https:\\evil.example\[EMAIL_1]`)
+	f(`\\evil\share\[EMAIL_1] (\\evil\[EMAIL_1] evil.example\[EMAIL_1]`)
+	f("é.com/[EMAIL_1] мир.рф/[EMAIL_1]")
 	f("![x](/a?[EMAIL_1])")
 	f("![x]( </a b [EMAIL_1]> 't')")
 	f("![x](<a)[EMAIL_1]>)")
@@ -343,4 +348,38 @@ func BenchmarkRestore(b *testing.B) {
 	f("token", "to [EMAIL_1] and")
 	f("prose", strings.Repeat("The quick brown fox, 12 of them, jumps over the lazy dog. ", 18))
 	f("html", strings.Repeat(`<a href="/x" title='y'>z</a> text `, 30))
+}
+
+// urls finds what readers take for URLs, by rules of its own.
+var urls = regexp.MustCompile(`(?i)(?:[a-z]+:)?//[^\s<]*|www\.[^\s<]*|\]\([^)]*\)|<[a-z][^>]*>|[a-z0-9]\.[a-z0-9.]*[/?#][^\s<]*`)
+
+// TestNoValueInAURL restores random texts full of URLs and looks for values in those, with another reader's eyes.
+func TestNoValueInAURL(t *testing.T) {
+	table := testTable()
+	words := []string{
+		"[EMAIL_1]", "[EMAIL_10]", "[EMAIL", "_1]", "https://x.example/?q=", "http:", "//", "/", "www.", "x.example/", "](", "![y](", "](/a?", ")", " ", "\n", ", ",
+		"<img src=\"", "\">", "<a href='", "'>", "text", "é", "?", "#", "[", "]", "(", "<", ">", "=",
+	}
+	restored := 0
+	for seed := range uint64(20_000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		var text strings.Builder
+		for range 1 + r.IntN(12) {
+			text.WriteString(words[r.IntN(len(words))])
+		}
+		got := restore(table, token.Text, text.String())
+		restored += strings.Count(got, "@example.com")
+		for _, m := range urls.FindAllStringIndex(got, -1) {
+			url, before := got[m[0]:m[1]], got[:m[0]]
+			word := before[strings.LastIndexAny(before, " \n<")+1:]
+			at := strings.Index(url, "ana1")
+			address := strings.Contains(word, "@") && !strings.Contains(url[:max(at, 0)], "//") || strings.HasPrefix(url, "<ana1") // and no host, no tag
+			if at > 0 && !address {
+				t.Fatalf("%q became %q: a value is in %q", text.String(), got, url)
+			}
+		}
+	}
+	if restored < 2_000 {
+		t.Errorf("only %d values restored", restored)
+	}
 }

@@ -88,6 +88,26 @@ func TestFindLiterals(t *testing.T) {
 	f("[" + strings.Repeat("K", 33) + "_1234567890123]")
 }
 
+func TestFindLiteralsJSON(t *testing.T) {
+	f := func(text string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, s := range token.FindLiteralsJSON(nil, []byte(text)) {
+			got = append(got, text[s.Start:s.End])
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	f(`{"a":"[EMAIL_1]"}`, `[EMAIL_1]`)
+	f(`{"a":"\n[EMAIL_1]\n","b":"\u005bEMAIL_1]"}`, `[EMAIL_1]`, `\u005bEMAIL_1]`)
+	f(`"\u005B\u0045MAIL\u005f\u0031\u005D"`, `\u005B\u0045MAIL\u005f\u0031\u005D`)
+	f(`"\\u005bEMAIL_1]"`)
+	f(`"[\u005bA_1]"`, `\u005bA_1]`)
+	f(`"[EMAIL\n_1] [EMAIL\u00e9_1] \u005b \u00"`)
+	f(`"\`)
+}
+
 func TestEveryTokenIsALiteral(t *testing.T) {
 	var table token.Table
 	for _, kind := range []string{"email", "us_ssn_1", "", "7", "é", strings.Repeat("z", 99), "a_", "_"} {
