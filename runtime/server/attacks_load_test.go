@@ -169,7 +169,7 @@ func TestAttackReloadsUnderLoad(t *testing.T) {
 		}
 		asked.Add(1)
 		if r := s.Post(who, path, body); r.Status != 200 || says(r.Body) != text {
-			t.Errorf("%s %s: %d %q, want %q", who, path, r.Status, says(r.Body), text)
+			t.Errorf("%s %s: %d %s, want %q", who, path, r.Status, r.Body, text)
 		}
 	}
 	for i := range 200 {
