@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,6 +121,29 @@ func TestAttackFilterRemembers(t *testing.T) {
 		if r := s.Post("red", chatPath, ask("!M prompt-word"), "Cache-Control", "no-store"); r.Status != 200 {
 			t.Errorf("%d %s", r.Status, r.Body)
 		}
+	}
+}
+
+// Whatever a filter does to one exchange, its neighbour of the same moment is served through the same filter.
+func TestAttackFilterNeighbour(t *testing.T) {
+	s := hostile(t, "")
+	s.m.Script(modelserver.Answer("to [EMAIL_1]"))
+	for letter, name := range misdeeds {
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if r := s.Post("red", chatPath, ask("!"+letter+" prompt-word")); r.Status != 502 || !strings.Contains(r.Body, `"filter_failed"`) {
+				t.Errorf("it %s: %d %s", name, r.Status, r.Body)
+			}
+		})
+		wg.Go(func() {
+			for range 3 {
+				if r := s.Post("blue", chatPath, ask("for ana@example.com"), "Cache-Control", "no-store"); r.Status != 200 || says(r.Body) != "to ana@example.com" {
+					t.Errorf("while it %s, its neighbour: %d %s", name, r.Status, r.Body)
+				}
+			}
+		})
+		wg.Wait()
+		s.want += 4
 	}
 }
 
