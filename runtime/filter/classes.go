@@ -51,7 +51,11 @@ func (f *feed) inert(text []byte) bool {
 // skip lets inert text pass. It earns no guest time, as no guest sees it, but is left context of what follows.
 func (f *feed) skip(dst, text []byte) []byte {
 	f.r.f.stats.skipped.Add(int64(len(text)))
-	f.buf = append(f.buf, text[leftFrom(text, len(text)):]...)
+	context := text
+	if len(text) > leftSize {
+		context = text[leftFrom(text, len(text)):]
+	}
+	f.buf = append(f.buf, context...)
 	if f.left = len(f.buf); f.left > maxSkipped {
 		f.settle(f.left)
 	}

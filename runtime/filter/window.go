@@ -115,6 +115,10 @@ func (f *feed) held() int { return len(f.buf) - f.left + len(f.hold) }
 // push takes the next piece and appends to dst what is settled by it. With end, nothing stays held back. When the
 // filter is down, or goes down here, text passes as it is.
 func (f *feed) push(ctx context.Context, dst, text []byte, end bool) ([]byte, error) {
+	f.any = f.any || len(text) > 0
+	if !end && !f.r.down && f.inert(text) {
+		return f.skip(dst, text), nil // nothing was held back, and nothing is
+	}
 	was := f.held()
 	dst, err := f.pushed(ctx, dst, text, end)
 	f.r.holds(f.held(), was)
@@ -122,10 +126,6 @@ func (f *feed) push(ctx context.Context, dst, text []byte, end bool) ([]byte, er
 }
 
 func (f *feed) pushed(ctx context.Context, dst, text []byte, end bool) ([]byte, error) {
-	f.any = f.any || len(text) > 0
-	if !end && !f.r.down && f.inert(text) {
-		return f.skip(dst, text), nil
-	}
 	if f.left > leftSize {
 		f.settle(f.left)
 	}
