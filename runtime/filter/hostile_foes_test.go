@@ -150,14 +150,22 @@ func (f *foe) harmless(t *testing.T, filter *Filter) {
 	if got := sent(t, p.x.Request); got != "fine" {
 		t.Errorf("the next text is %q", got)
 	}
-	if n := filter.pool.out(); n != 0 {
-		t.Errorf("%d instances are out", n)
-	}
+	allBack(t, filter)
 	if st := filter.Stats(); st.Instances > 2 {
 		t.Errorf("%d instances, the limit is 2", st.Instances)
 	}
 	if filter.mod.snap != nil {
 		restored(t, filter, f.name)
+	}
+}
+
+// allBack checks that no instance is out. Whoever gives back idle ones may hold a slot for a moment.
+func allBack(t *testing.T, f *Filter) {
+	t.Helper()
+	for begun := time.Now(); f.pool.out() > 0; runtime.Gosched() {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatalf("%d instances are out", f.pool.out())
+		}
 	}
 }
 

@@ -109,9 +109,7 @@ func forgets(t *testing.T, f *Filter, streamed, closeFirst bool) {
 	for _, p := range open {
 		p.Close()
 	}
-	if n := f.pool.out(); n != 0 {
-		t.Errorf("%d instances are out", n)
-	}
+	allBack(t, f)
 }
 
 // A module that can't be put back gets a fresh instance for each exchange and says why; one that can is put back.
