@@ -35,13 +35,13 @@ func TestHostileCorpus(t *testing.T) {
 			t.Errorf("%s is there twice", f.name)
 		}
 		names[f.name] = true
-		t.Run(f.name, func(t *testing.T) { f.meet(t, e, 1) })
+		t.Run(f.name, func(t *testing.T) { f.meet(t, e, 1, true) })
 	}
 	t.Logf("%d modules", len(all))
 }
 
-// meet loads a foe and sets it off so many times.
-func (f *foe) meet(t *testing.T, e *Engine, times int) {
+// meet loads a foe and sets it off so many times. timed: each time must be within its budget.
+func (f *foe) meet(t *testing.T, e *Engine, times int, timed bool) {
 	t.Helper()
 	s := Spec{Name: "foe", Module: f.module, Request: f.hook == "", Answer: f.hook != "", Grants: []string{"operation"}, Whole: WholeBuffer, Limits: limits}
 	filter, err := e.Load(context.Background(), s)
@@ -58,7 +58,9 @@ func (f *foe) meet(t *testing.T, e *Engine, times int) {
 		}
 	}()
 	for range times {
-		f.setOff(t, filter)
+		if spent := f.setOff(t, filter); timed {
+			f.inTime(t, filter, spent)
+		}
 		f.harmless(t, filter)
 	}
 }
@@ -93,9 +95,8 @@ func (f *foe) exchange(t *testing.T, filter *Filter, text string) (*Pass, error)
 	return p, p.Answer(context.Background(), a)
 }
 
-// setOff has the foe do its worst. A busy machine gets a few tries: time that the operating system gives to others in
-// the middle of a slice looks like the guest's.
-func (f *foe) setOff(t *testing.T, filter *Filter) {
+// setOff has the foe do its worst, and tells what guest time that took.
+func (f *foe) setOff(t *testing.T, filter *Filter) time.Duration {
 	t.Helper()
 	text, d := f.text, OnRequest
 	if text == "" {
@@ -104,20 +105,27 @@ func (f *foe) setOff(t *testing.T, filter *Filter) {
 	if f.hook != "" {
 		text, d = prose, OnAnswer
 	}
-	var spent time.Duration
-	for range 5 {
-		failures := filter.Stats().Failures
-		p, err := f.exchange(t, filter, text)
-		f.judge(t, err)
-		if got := filter.Stats().Failures - failures; (got == 1) != (f.code == "") {
-			t.Errorf("%d failures counted", got)
-		}
-		if own := p.x.Labels[ownLabels]; len(own) > 0 {
-			t.Errorf("it has set labels of the host: %v", own)
-		}
-		if spent = p.spent[d]; spent <= limits.Base+over {
+	failures := filter.Stats().Failures
+	p, err := f.exchange(t, filter, text)
+	f.judge(t, err)
+	if got := filter.Stats().Failures - failures; (got == 1) != (f.code == "") {
+		t.Errorf("%d failures counted", got)
+	}
+	if own := p.x.Labels[ownLabels]; len(own) > 0 {
+		t.Errorf("it has set labels of the host: %v", own)
+	}
+	return p.spent[d]
+}
+
+// inTime checks that an exchange was over within its budget and what is allowed beyond. A busy machine gets many tries:
+// time that the operating system gives to others in the middle of a slice looks like the guest's.
+func (f *foe) inTime(t *testing.T, filter *Filter, spent time.Duration) {
+	t.Helper()
+	for range 30 {
+		if spent <= limits.Base+over {
 			return
 		}
+		spent = min(spent, f.setOff(t, filter))
 	}
 	t.Errorf("%v of guest time, its budget is %v", spent, limits.Base)
 }
@@ -177,7 +185,7 @@ func TestHostileCorpusMemory(t *testing.T) {
 	e := engine(t, Options{})
 	round := func() (heap, process int) {
 		for _, f := range corpus() {
-			f.meet(t, e, 3)
+			f.meet(t, e, 3, false)
 		}
 		debug.FreeOSMemory()
 		var m runtime.MemStats
