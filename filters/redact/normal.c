@@ -1,9 +1,9 @@
 // Normalisation, in place, with the way back to the original bytes.
 //
-// Folded to ASCII: full-width forms, mathematical digits, special spaces and hyphens (the part of Unicode's NFKC that
-// reaches the alphabets of the detectors), %41 and \u0041 where they spell a printable character, and in a tool call's
-// arguments JSON's short escapes. Dropped: zero-width, bidirectional and variation characters, up to MAX_DROPPED in a row.
-// One pass of the escapes only: %2540 stays.
+// Folded to ASCII: every character that Unicode's NFKC makes one of ASCII (folds.c), digits of all scripts, special spaces and
+// hyphens, %41 and \u0041 where they spell a printable character, and in a tool call's arguments JSON's short escapes.
+// Dropped: characters that show nothing, up to MAX_DROPPED in a row. One pass of the escapes only: %2540 stays. A superscript
+// digit behind a letter stays: it is a footnote's, and ana@example.com\u00b9 an address all the same.
 //
 // A bit per original byte says whether a byte of the normalised text comes from there; counts per 64 bits make the way
 // back a binary search.
@@ -44,16 +44,23 @@ static void keep_range(u32 from, u32 to) {
 	}
 }
 
+// invisible tells which characters are passed over: those that show nothing (Default_Ignorable_Code_Point of the Unicode
+// character database): zero width, direction, variation, tags.
+static int invisible(u32 c) {
+	if (c < 0x300) return c == 0xad;
+	if (c - 0x200b < 5 || c - 0x202a < 5 || c - 0x2060 < 16 || c - 0xfe00 < 16) return 1;
+	return c == 0x34f || c == 0x61c || c - 0x115f < 2 || c - 0x17b4 < 2 || c - 0x180b < 5 || c == 0x3164 || c == 0xfeff || c == 0xffa0 || c - 0xe0000 < 0x1000;
+}
+
 // fold gives what a code point outside ASCII stands for.
 static u32 fold(u32 c) {
-	if (c - 0xff01 < 94) return c - 0xff01 + '!';
-	if (c == 0xad || c == 0x180e || c - 0x200b < 5 || c - 0x2060 < 5 || c == 0xfeff) return DROP; // zero width
-	if (c - 0x202a < 5 || c - 0x2066 < 4 || c - 0xfe00 < 16) return DROP;                         // direction, variation
-	if (c == 0xa0 || c - 0x2000 < 11 || c == 0x202f || c == 0x205f || c == 0x3000) return ' ';
-	if (c - 0x2010 < 6 || c == 0x2212 || c == 0xfe58 || c == 0xfe63) return '-';
-	if (c - 0x1d7ce < 50) return (c - 0x1d7ce) % 10 + '0';
-	return KEEP;
+	if (invisible(c)) return DROP;
+	if (c - 0x2e80 < 0xa620 - 0x2e80 && c != 0x3000) return KEEP; // Chinese, Japanese: the table has none
+	u32 ascii = fold_to_ascii(c);
+	return ascii ? ascii : KEEP;
 }
+
+static int superscript(u32 c) { return c == 0xb9 || c == 0xb2 || c == 0xb3 || c - 0x2070 < 10; }
 
 static u32 hex(u32 c) {
 	if (c - '0' < 10) return c - '0';
@@ -76,41 +83,42 @@ static u32 percent(const u8 *s, u32 n, u32 *width) {
 	return code;
 }
 
-static u32 escaped(u32 code) {
-	u32 c = code < 0x80 ? code : fold(code);
+static u32 escaped(u32 code, u32 before) {
+	u32 c = code < 0x80 ? code : superscript(code) && (classes[before] & C_ALPHA) ? KEEP : fold(code);
 	if (c == DROP) return DROP;
 	if (c < ' ') return ' ';
 	if (c != KEEP) return c;
 	return code - 0x2000 < 0xc00 || code - 0x3000 < 0x40 || code - 0xd800 < 0x800 || code < 0xc0 ? SYMBOL : LETTER;
 }
 
-static u32 backslash(const u8 *s, u32 n, u32 *width) {
+static u32 backslash(const u8 *s, u32 n, u32 before, u32 *width) {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\n\n\n\n\n";
 	if (n == 1 && !text.final) return *width = 0;
 	if (n > 1 && s[1] == 'u') {
 		u32 code, digits = hex_run(s + 2, n - 2, 4, &code);
 		if (digits < 4 && 2 + digits == n && !text.final) return *width = 0;
-		if (digits == 4) return *width = 6, escaped(code);
+		if (digits == 4) return *width = 6, escaped(code, before);
 	}
 	for (u32 i = 0; text.arguments && n > 1 && from[i]; i++)
 		if (s[1] == (u8)from[i]) return *width = 2, (u8)to[i];
 	return KEEP;
 }
 
-static u32 utf8(const u8 *s, u32 n, u32 *width) {
+static u32 utf8(const u8 *s, u32 n, u32 before, u32 *width) {
 	u32 w = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc0 ? 2 : 1, c = s[0] & (0xff >> (w + 1));
 	if (w > n) return *width = text.final ? 1 : 0, KEEP;
 	for (u32 i = 1; i < w; i++) c = c << 6 | (s[i] & 63);
 	*width = w;
-	return w == 1 ? KEEP : fold(c);
+	if (w == 1 || (superscript(c) && (classes[before] & C_ALPHA))) return KEEP;
+	return fold(c);
 }
 
-// unit reads the unit at s: what it stands for and its width, 0 where it has not all arrived.
-static u32 unit(const u8 *s, u32 n, u32 *width) {
+// unit reads the unit at s behind a byte as it was normalised: what it stands for and its width, 0 where it has not all arrived.
+static u32 unit(const u8 *s, u32 n, u32 before, u32 *width) {
 	*width = 1;
 	if (s[0] == '%') return percent(s, n, width);
-	if (s[0] == '\\') return backslash(s, n, width);
-	return s[0] < 0x80 ? KEEP : utf8(s, n, width);
+	if (s[0] == '\\') return backslash(s, n, before, width);
+	return s[0] < 0x80 ? KEEP : utf8(s, n, before, width);
 }
 
 static void count_ranks(u32 n) {
@@ -125,7 +133,7 @@ static void count_ranks(u32 n) {
 static u32 rewrite(u8 *s, u32 r, u32 n, u32 *used) {
 	u32 w = r, dropped = 0;
 	while (r < n) {
-		u32 width, c = unit(s + r, n - r, &width);
+		u32 width, c = unit(s + r, n - r, w ? s[w - 1] : 0, &width);
 		if (!width) break;
 		if (c == DROP && dropped < MAX_DROPPED) {
 			dropped++;

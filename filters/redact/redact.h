@@ -86,6 +86,8 @@ u32 sync_of(u32 settled); // how far behind a settled position of the buffer a u
 u32 limit_of(u32 t);      // the position that `hold` bytes behind t end at, as they were written
 u32 look_floor(u32 t);    // the first position that a detector at t may look at
 
+u32 fold_to_ascii(u32 c); // folds.c: the ASCII that a character outside it stands for, or 0
+
 // look.c
 u32 behind(u32 t, u32 k);                                // the byte k before t, 0 where there is none or too far
 int word_before(u32 t, const char *words, u32 at_most); // one of the space-separated words stands close before t
