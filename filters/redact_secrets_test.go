@@ -122,3 +122,32 @@ func TestSecretsDocumented(t *testing.T) {
 		t.Errorf("%d issuers, want 60 at least", len(issuers))
 	}
 }
+
+// TestKindsDocumented: each kind stands in IDENTIFIERS.md, is off by default where it says so, and is found by a vector.
+func TestKindsDocumented(t *testing.T) {
+	source, err := os.ReadFile("redact/classes.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile("redact/IDENTIFIERS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := ""
+	for _, v := range vectors(t) {
+		found += v.Want
+	}
+	kinds := regexp.MustCompile(`(KIND|RARE)\("(\w+)"\)`).FindAllStringSubmatch(string(source), -1)
+	if len(kinds) < 40 {
+		t.Fatalf("%d kinds were read from classes.c", len(kinds))
+	}
+	for _, k := range kinds {
+		row := regexp.MustCompile("(?m)^\\| `" + k[2] + "` .*").FindString(string(table))
+		if row == "" || strings.Contains(row, "| off ") != (k[1] == "RARE") {
+			t.Errorf("%s in IDENTIFIERS.md: %q", k[2], row)
+		}
+		if !strings.Contains(found, "<"+k[2]+":") {
+			t.Errorf("no vector finds %s", k[2])
+		}
+	}
+}

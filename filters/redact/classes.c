@@ -39,3 +39,11 @@ struct kind kinds[BUILTIN + MAX_CUSTOM] = {
 	[AR_CUIT] = KIND("ar_cuit"), [TH_ID] = KIND("th_id"), [HR_OIB] = KIND("hr_oib"),
 };
 u32 kinds_len = BUILTIN;
+
+// byte_classes: 0 for the delimiters, at which nothing begins and behind which nothing goes on that has not begun; where nothing
+// is held back they settle at once. But = may begin a value, ( a phone number, and custom kinds anything.
+SLUICE_EXPORT(byte_classes) const u8 *byte_classes(void) {
+	static u8 table[256];
+	for (u32 c = 0; c < 256; c++) table[c] = !(classes[c] & C_DELIM) || (classes[c] & (C_HOT | C_CUSTOM)) || c == '=';
+	return table;
+}

@@ -133,12 +133,31 @@ static int named(u32 t) {
 	return word_before(t, "phone telephone tel mobile mob cell cellphone fax call text whatsapp sms dial handy contact", 3);
 }
 
+// referenced: an invoice 0495/947403 is none.
+static int referenced(u32 t) {
+	return word_before(t, "invoice order ref reference parcel lot ticket case contract account part item serial rechnung bestellung", 1);
+}
+
+// bare tells of digits in groups that only a name in front could make a phone number: no +, no trunk 0, no area in parentheses
+// or of three digits. (number has been read.)
+static int bare(u32 t) {
+	if (!digit_at(t) || at(t) == '0' || !number.groups) return 0;
+	u32 first = number.count[0], behind_all = number.end[number.groups - 1];
+	return first != 3 && (first != 1 || at(t) != '1') && at(behind_all) != '(' && at(behind_all) != ')' && at(behind_all + 1) != '(';
+}
+
 void find_phone(u32 t) {
 	if (misplaced(t)) return;
+	int name = bare(t) ? named(t) : -1; // -1: not known yet
+	if (!name) return;
 	collect(t);
 	if (!p.groups || p.digits < 7) return;
 	for (u32 g = p.groups; g-- > 0;) {
-		if (!valid(g, 1) || !ends(p.end[g], g) || !(valid(g, 0) || named(t))) continue;
+		if (!valid(g, 1) || !ends(p.end[g], g)) continue;
+		if (!(valid(g, 0) && (p.plus || p.digit[0] || !referenced(t)))) {
+			if (name < 0) name = named(t);
+			if (!name) continue;
+		}
 		offer(PHONE, p.end[g], 0);
 		return;
 	}
