@@ -12,7 +12,7 @@ import (
 )
 
 // corpus writes clean text from a seed: what requests and answers are full of and what looks like identifiers without being
-// any. Each of its lines comes from one of the functions in lines.
+// any. Each of its lines comes from one of the functions in cleanLines.
 type corpus struct{ *rand.Rand }
 
 func (c corpus) digits(n int) string {
@@ -57,8 +57,8 @@ func (c corpus) sentence() string {
 	return strings.TrimSpace(b.String()) + "."
 }
 
-// lines are the sorts of text in the corpus, by name, so that a false finding says where it comes from.
-var lines = map[string]func(corpus) string{
+// cleanLines are the sorts of text in the corpus, by name, so that a false finding says where it comes from.
+var cleanLines = map[string]func(corpus) string{
 	"prose": corpus.sentence,
 	"order": func(c corpus) string {
 		return fmt.Sprintf("Order %s was shipped as parcel %s, invoice %s/%s, customer no. %s.", c.digits(6+c.IntN(8)), c.digits(10), c.digits(4), c.digits(6), c.digits(8))
@@ -117,11 +117,11 @@ const falsePerMiB = 6
 func TestRedactPrecision(t *testing.T) {
 	h := newHost(t, builtin(t, "redact"))
 	c := corpus{rand.New(rand.NewPCG(11, 26))}
-	names := slices.Sorted(maps.Keys(lines))
+	names := slices.Sorted(maps.Keys(cleanLines))
 	size, found := 0, map[string]int{}
 	for size < 1<<20 {
 		name := names[c.IntN(len(names))]
-		line := lines[name](c)
+		line := cleanLines[name](c)
 		size += len(line) + 1
 		spans, _ := h.find(line, 0)
 		for _, s := range spans {
