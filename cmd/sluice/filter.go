@@ -17,6 +17,8 @@ func filterCommand() *cobra.Command {
 		filterBuildCommand(),
 		filterTestCommand(),
 		filterRunCommand(),
+		filterBenchCommand(),
+		filterInspectCommand(),
 		filterSignCommand(),
 		filterVerifyCommand(),
 		filterPushCommand(),

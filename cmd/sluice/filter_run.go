@@ -135,14 +135,8 @@ func (r *running) granted() (map[string]string, error) {
 
 // direction reads --on, or chooses the first direction that the module has a hook for.
 func (r *running) direction(p *filter.Probe) (filter.Direction, error) {
-	switch r.on {
-	case "request":
-		return filter.OnRequest, nil
-	case "response":
-		return filter.OnAnswer, nil
-	case "":
-	default:
-		return 0, fmt.Errorf("--on %q: want request or response", r.on)
+	if r.on != "" {
+		return directionOf(r.on)
 	}
 	want := []string{"request.text", "answer.text"}
 	if r.body {

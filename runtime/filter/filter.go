@@ -124,7 +124,8 @@ type Filter struct {
 	inert  *classes // nil: the module has no byte classes
 	grants map[string]bool
 	stats  counters
-	proof  bool // it runs vectors: findings are spelled out, and fuel is bounded where else time is
+	proof  bool   // it runs vectors: findings are spelled out, and fuel is bounded where else time is
+	lone   *Chain // of a proof: it alone
 	// features are those that an http-wasm handler asked for when it started; headers warns once of those that it sets.
 	features uint32
 	headers  sync.Once

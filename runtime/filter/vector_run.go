@@ -72,7 +72,8 @@ func (p *prover) close(ctx context.Context) {
 	_ = p.mod.close(ctx)
 }
 
-// filter gives the filter of a configuration that is granted the facts. The configuration's refusal is an error.
+// filter gives the filter of a configuration that is granted the facts. The configuration's refusal is an error; what is
+// known of its hooks comes with it.
 func (p *prover) filter(ctx context.Context, config []byte, facts map[string]string) (*Filter, error) {
 	s := p.spec
 	s.Config, s.Grants = config, slices.Sorted(maps.Keys(facts))
@@ -88,7 +89,7 @@ func (p *prover) filter(ctx context.Context, config []byte, facts map[string]str
 	f.kinds.init(Actions{DefaultRequest: spellOut, DefaultAnswer: spellOut})
 	if err := f.open(ctx, p.mod.share()); err != nil {
 		p.faults[key] = err
-		return nil, err
+		return f, err
 	}
 	p.filters[key] = f
 	return f, nil
@@ -240,7 +241,10 @@ func (f *Filter) once(ctx context.Context, v *Vector, d Direction, at int, tenan
 // alone begins a pass of one filter, for nobody's exchange, with facts in the place of an exchange's.
 func (f *Filter) alone(facts map[string]string, tenant string) (*Pass, error) {
 	x := &exchange.Exchange{ID: "self-test", Principal: &exchange.Principal{Tenant: tenant}}
-	p, err := NewChain(f).Begin(x, nil)
+	if f.lone == nil {
+		f.lone = NewChain(f)
+	}
+	p, err := f.lone.Begin(x, nil)
 	if err != nil {
 		return nil, err
 	}
