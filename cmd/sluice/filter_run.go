@@ -181,13 +181,14 @@ func (r *running) text(ctx context.Context, p *filter.Probe, d filter.Direction,
 	}
 	var spans []spanned
 	var edited strings.Builder
-	at := 0
+	at, left := 0, len(chunks)
 	res, err := p.Text(ctx, d, role, chunks, func(out string, parts []filter.Part, held int) {
 		edited.WriteString(out)
 		spans, at = locate(spans, out, parts, at)
 		if !r.asJSON {
 			r.show(out, parts)
-			r.mark(len(chunks) > 1, held)
+			left--
+			r.mark(left > 0, held)
 		}
 	})
 	return r.finish(res, spans, edited.String(), err)
@@ -253,10 +254,10 @@ func (r *running) show(out string, parts []filter.Part) {
 	fmt.Fprint(r.out, visible(out[pos:]))
 }
 
-// mark tells on a terminal where a chunk of a stream ended, and how much of it is held back.
-func (r *running) mark(streamed bool, held int) {
+// mark tells on a terminal where a chunk ended that others follow, and how many bytes are held back.
+func (r *running) mark(follows bool, held int) {
 	switch {
-	case !streamed || !r.colour:
+	case !follows || !r.colour:
 	case held > 0:
 		fmt.Fprintf(r.out, "%s|+%d%s", faintText, held, plainText)
 	default:

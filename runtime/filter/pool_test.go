@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -299,5 +300,51 @@ func TestBuckets(t *testing.T) {
 		if v[0] < v[1] {
 			t.Errorf("the last bound is %v, under %v", v[0], v[1])
 		}
+	}
+}
+
+// Instances are taken, put back, looked at and given back at once; none is used after it was given back.
+func TestReapWhileBusy(t *testing.T) {
+	s := hostile(t)
+	s.Limits.Instances = 2
+	h := loadWith(t, engine(t, Options{TenantCalls: 8}), s)
+	stop, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				h.pool.reap(now() + h.spec.Limits.Idle)
+				if st := h.Stats(); st.Instances > 2 || st.Idle > st.Instances {
+					t.Errorf("%d instances, %d idle, at most 2", st.Instances, st.Idle)
+				}
+			}
+		}
+	}()
+	var calls sync.WaitGroup
+	for i := range 4 {
+		calls.Go(func() {
+			for range 50 {
+				x := ask(t, "red", "!M and more")
+				p := begin(t, x, h)
+				if err := p.Request(context.Background()); err != nil {
+					t.Error(err)
+				}
+				p.Close()
+				if x.Labels["hostile"]["remembered"] != nil {
+					t.Errorf("caller %d: an instance remembers", i)
+				}
+			}
+		})
+	}
+	calls.Wait()
+	close(stop)
+	<-gone
+	h.pool.reap(now() + h.spec.Limits.Idle)
+	st := h.Stats()
+	if st.Calls < 200 || st.Instances != 0 || st.Created != st.Reclaimed+st.Discarded || st.Memory != int64(len(h.mod.snap.memory)) {
+		t.Errorf("%+v", st)
 	}
 }
