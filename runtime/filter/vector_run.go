@@ -153,7 +153,7 @@ func (v *Vector) wants(f *Filter, d Direction) bool {
 func (v *Vector) hook() string {
 	hook := "on_text"
 	if v.Body != nil {
-		hook = "on_request or on_response"
+		hook = "a hook for bodies"
 	}
 	if v.On != nil {
 		hook += " for " + v.On.String()
