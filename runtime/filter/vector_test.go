@@ -2,8 +2,10 @@ package filter
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseVectors(t *testing.T) {
@@ -193,5 +195,24 @@ func TestUnclean(t *testing.T) {
 	in.owner = owner{tenant: "red"}
 	if got := w.pool.unclean(); got != "" {
 		t.Errorf("an instance that may hold text: %q", got)
+	}
+}
+
+// A module that can't be put back has a fresh instance for each run, and whoever looks at it is told why.
+func TestSelfTestUnrestorable(t *testing.T) {
+	a := minimal()
+	a.table = true
+	a.fn("grow", ":i", 0xd0, 0x70, 0x41, 1, 0xfc, 0x0f, 0) // ref.null func; i32.const 1; table.grow 0
+	s := Spec{Name: "fresh", Module: a.bytes()}
+	r, got := selfTest(t, s, `[{"name":"v","text":"abc","want":"abc"}]`)
+	if got != "" || r.Restorable || !slices.Contains(r.Reasons, "table.grow") || r.Vectors[0].Runs != 4 {
+		t.Errorf("%s %+v", got, r)
+	}
+	if in := engine(t, Options{}).Inspect(context.Background(), s); in.Restorable || !slices.Contains(in.Unrestorable, "table.grow") || in.Refused != nil {
+		t.Errorf("%+v", in)
+	}
+	m, err := Measure(context.Background(), s, MeasureOptions{For: time.Millisecond})
+	if err != nil || m.Restorable || m.Reset != 0 || m.Cold <= 0 || m.FromCache != 0 || len(m.Texts) != len(measured) {
+		t.Errorf("%+v, %v", m, err)
 	}
 }
