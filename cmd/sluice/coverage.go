@@ -70,7 +70,8 @@ func operations(rows []control.CoverageRow) func(yield func([]control.CoverageRo
 // sheet prints the whole table.
 type sheet struct {
 	w     io.Writer
-	width []int // of the column of names, then of each filter's
+	width []int             // of the column of names, then of each filter's
+	told  map[string]string // lists of places, each with the operation it was printed for
 }
 
 // nameWidth is that of the column of names, pageWidth where lists of places are wrapped.
@@ -81,7 +82,7 @@ const (
 
 // printCoverage prints which filter sees what, string by string. Where strings are no text it lists their places.
 func printCoverage(w io.Writer, c control.Coverage) {
-	s := sheet{w: w, width: []int{nameWidth}}
+	s := sheet{w: w, width: []int{nameWidth}, told: map[string]string{}}
 	for _, name := range c.Filters {
 		s.width = append(s.width, len(name)+2)
 	}
@@ -112,7 +113,7 @@ func (s sheet) operation(rows []control.CoverageRow) {
 		}
 		s.line("    ", r.Strings, cells(rows, i))
 		if notes[r.Nature] != "" {
-			s.places(notes[r.Nature], r.Places)
+			s.places(r)
 		}
 	}
 }
@@ -131,7 +132,7 @@ var notes = map[wire.Nature]string{
 
 const legend = `
   yes       on_text gets it and may edit it
-  reads     on_request or on_response reads it as JSON and edits nothing
+  reads     on_request or on_response reads it as JSON; it edits no text
   handles   an http-wasm handler gets the body and may write another
   buffered  one of these, once the stream is complete; held back until then
   dropped   taken out where the text that it repeats is edited
@@ -160,12 +161,19 @@ func (s sheet) line(indent, name string, cells []string) {
 	fmt.Fprintln(s.w, strings.TrimRight(line, " "))
 }
 
-// places prints a note and a list of places, wrapped. What a stream's events have in "delta" stands once, as "message".
-func (s sheet) places(note string, places []string) {
+// places prints what is to be known of strings that are no text, and where they stand, wrapped; or whose list is the same.
+// What a stream's events have in "delta" stands once, as "message".
+func (s sheet) places(r control.CoverageRow) {
 	const indent = "        "
-	line := indent + note + ":"
-	for _, p := range places {
-		if slices.Contains(places, strings.Replace(p, ".delta.", ".message.", 1)) && strings.Contains(p, ".delta.") {
+	line := indent + notes[r.Nature] + ":"
+	list := strings.Join(r.Places, " ")
+	if like, ok := s.told[list]; ok {
+		fmt.Fprintf(s.w, "%s as for %s\n", line, like)
+		return
+	}
+	s.told[list] = string(r.Operation)
+	for _, p := range r.Places {
+		if said := strings.Replace(p, ".delta.", ".message.", 1); said != p && slices.Contains(r.Places, said) {
 			continue
 		}
 		if len(line)+1+len(p) > pageWidth {
