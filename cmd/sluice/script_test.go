@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 //	capture NAME REGEXP  sets NAME to what the regular expression's group matches in the last command's output
 //	expand FILE...       puts the environment's values for $NAME in files
 //	exec ask ...         is one HTTP request: see ask
+//	[race]               is the condition that the race detector is on
 //	exec guest FILE TAG  writes a filter; others have other bytes
 func TestScript(t *testing.T) {
 	cache := t.TempDir() // so that each filter is compiled once
@@ -67,6 +68,12 @@ func TestScript(t *testing.T) {
 			e.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
 			e.Values[scene{}] = &scene{}
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "race" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return raceDetector, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": sceneCommand((*scene).serve), "signal": sceneCommand((*scene).signal), "ended": sceneCommand((*scene).ended),
