@@ -99,8 +99,8 @@ const readme = "# NAME\n\n" + `A filter for Sluice in LANG. It begins as the kit
 - ` + "`NAME.vectors.json`" + ` says what it must do: text in, text out with each finding as ` + "`<kind:text>`" + `, labels, verdict. The
   gateway runs it before the filter goes live, each text also cut in two at every position.
 
-` + "```sh\nsluice filter build .                # makes NAME.wasm, or says what compiler is missing and how to get it\nsluice filter test NAME.wasm         # runs the vectors\n```" + `
+` + "```sh\nsluice filter build .                # makes NAME.wasm, or says what compiler is missing and how to get it\nsluice filter test NAME.wasm         # runs the vectors\necho 'see TCK-1' | sluice filter run NAME.wasm\nsluice filter sign --key KEY.pem --version 0.1.0 NAME.wasm    # where signatures are required; --new-key makes a key\nsluice filter deploy NAME.wasm       # to a running gateway\n```" + `
 
-Then name it in sluice.yaml:
+Or name it in sluice.yaml:
 
 ` + "```yaml\nfilters:\n  - name: NAME\n    module: NAME.wasm\n    on: [request, response]\n    config:\n      prefix: TCK                # what the filter reads; the rest is what happens to what it finds\n      request: {ticket: token}\n      response: {ticket: mask}\n```\n"

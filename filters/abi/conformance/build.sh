@@ -18,13 +18,23 @@ done
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-# build SOURCE NAME OPTION...
+# build SOURCE NAME OPTION...: options that begin with -- are the linker's. It is called by itself, as clang would run a
+# wasm-opt that it finds over what it links, and the bytes would depend on the machine.
 build() {
-	source=$1 target=$out/$2.wasm
+	source=$1 name=$2 compile= link=
 	shift 2
+	for option; do
+		case $option in
+		--*) link="$link $option" ;;
+		*) compile="$compile $option" ;;
+		esac
+	done
+	# shellcheck disable=SC2086 # the options are words
 	clang-14 --target=wasm32 -std=c11 -O2 -ffreestanding -fno-builtin -nostdlib -mno-bulk-memory -mmutable-globals \
-		-Wall -Wextra -Werror -Wno-unused-function -Wno-infinite-recursion -I../../../sdk/c "$source" -o "$target" \
-		-Wl,--no-entry,--strip-all,--gc-sections,--stack-first,-z,stack-size=16384 "$@"
+		-Wall -Wextra -Werror -Wno-unused-function -Wno-infinite-recursion -I../../../sdk/c $compile -c "$source" -o "$out/$name.o"
+	# shellcheck disable=SC2086
+	wasm-ld-14 "$out/$name.o" -o "$out/$name.wasm" --no-entry --strip-all --gc-sections --stack-first -z stack-size=16384 $link
+	rm "$out/$name.o"
 }
 
 build act.c act -DHOOKS=7
@@ -48,8 +58,8 @@ for name in no_abi later_version later_hooks no_hooks hook_missing no_alloc allo
 	text_traps; do
 	refused "$name"
 done
-refused memory_imported -Wl,--import-memory
-refused threads -matomics -mbulk-memory -Wl,--shared-memory,--max-memory=262144
+refused memory_imported --import-memory
+refused threads -matomics -mbulk-memory --shared-memory --max-memory=262144
 
 # No modules at all, or of another kind.
 : >"$out/refused-empty.wasm"
