@@ -76,7 +76,7 @@ const (
 func unpack(b []byte) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
-		return nil, fmt.Errorf("the layer is no gzip archive: %w", err)
+		return nil, errors.New("the layer is no gzip archive")
 	}
 	all := &io.LimitedReader{R: z, N: maxUnpacked}
 	t := tar.NewReader(all)
@@ -88,7 +88,7 @@ func unpack(b []byte) ([]byte, error) {
 		case err != nil && all.N <= 0:
 			return nil, fmt.Errorf("%w: the archive has more than %d bytes", ErrTooLarge, maxUnpacked)
 		case err != nil:
-			return nil, fmt.Errorf("the layer is no tar archive: %w", err)
+			return nil, errors.New("the layer is no tar archive, or it was cut off before it was packed")
 		}
 		if h.Typeflag == tar.TypeReg && path.Clean("/"+h.Name) == "/"+packedName {
 			return readAll(t, MaxModule)

@@ -138,7 +138,7 @@ func (a *Artifact) Verify(t Trust) (ed25519.PublicKey, error) {
 	m := a.Manifest
 	switch {
 	case m == nil && t.Required:
-		return nil, fmt.Errorf("%w: it has no manifest (%s); sign it: sluice filter sign --key KEY.pem %s", ErrUnsigned, ManifestSuffix, Name(a.Source)+ModuleSuffix)
+		return nil, fmt.Errorf("%w: it has no manifest (X%s beside X%s); sign it: sluice filter sign --key KEY.pem X%s", ErrUnsigned, ManifestSuffix, ModuleSuffix, ModuleSuffix)
 	case m == nil:
 		return nil, nil
 	case m.Module != a.Digest():

@@ -142,25 +142,41 @@ func (b *builder) slot(ctx context.Context, p place) *slot {
 	return s
 }
 
+// configured reads the module that the configuration names, nil where it names none. lost says that its registry cannot be
+// asked, and that what was live before goes on in its place.
+func (b *builder) configured(ctx context.Context, p place, h *history) (base *artifact.Artifact, lost bool, err error) {
+	if p.module == "" {
+		return nil, false, nil
+	}
+	base, err = b.open(ctx, p.module)
+	if errors.Is(err, artifact.ErrUnreachable) && h.keeps(p.module) {
+		b.c.log.Warn("the image could not be asked for, what was live before goes on", "filter", p.name, "image", p.module, "error", err.Error())
+		return nil, true, nil
+	}
+	return base, false, err
+}
+
 // choose decides which version is live. What was deployed or gone back to stays until the configuration names another
 // module than it did then: whatever came last counts.
 func (b *builder) choose(ctx context.Context, p place, h *history) (ch choice, err error) {
-	var base *artifact.Artifact
-	if p.module != "" {
-		if base, err = b.open(ctx, p.module); err != nil {
-			return ch, err
-		}
+	base, lost, err := b.configured(ctx, p, h)
+	switch {
+	case err != nil:
+		return ch, err
+	case lost:
+		ch.base = h.Base
+	case base != nil:
 		ch.base = refOf(base, "").base()
 	}
 	ch.previous, ch.canary = h.Previous, h.Canary
 	switch d := b.deploy; {
 	case d != nil && d.Name == p.name && d.Canary == nil && d.Artifact != nil:
 		ch.live, ch.version, ch.pinned, ch.canary = d.Artifact, d.Version, true, nil
-	case h.Pinned && (base == nil || h.Base == ch.base):
+	case lost, h.Pinned && (base == nil || h.Base == ch.base):
 		if ch.live, err = b.kept(p.name, h.Live); err != nil {
 			return ch, err
 		}
-		ch.version, ch.pinned = h.Live.Version, true
+		ch.version, ch.pinned = h.Live.Version, h.Pinned
 	case base != nil:
 		ch.live, ch.version = base, p.cfg.Version
 	default:

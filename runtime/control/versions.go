@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/artifact"
@@ -97,6 +98,15 @@ func (s state) of(name string) *history {
 
 // known tells whether the filter has ever been live.
 func (h *history) known() bool { return h.Live.Digest != "" }
+
+// keeps tells whether what is live came of an image's repository, or was chosen in its place.
+func (h *history) keeps(image string) bool {
+	repository, _, _ := strings.Cut(image, "@")
+	if i := strings.LastIndexByte(repository, ':'); i > strings.LastIndexByte(repository, '/') {
+		repository = repository[:i]
+	}
+	return h.known() && (h.Pinned || strings.HasPrefix(h.Live.Source, repository+"@"))
+}
 
 // raise notes a version that was accepted.
 func (h *history) raise(version string) {

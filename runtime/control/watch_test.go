@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicegate/sluice/filters"
 	"github.com/sluicegate/sluice/runtime/internal/gateway"
+	"github.com/sluicegate/sluice/runtime/internal/guest"
 	"github.com/sluicegate/sluice/runtime/internal/modelserver"
 )
 
@@ -213,5 +214,25 @@ func TestWatchAfterAFault(t *testing.T) {
 	until(t, "the repair", func() bool { return g.Control.Status().Fault == "" })
 	if n := strings.Count(g.Log.String(), "reload refused"); n != 1 || generation(g) != 2 {
 		t.Errorf("%d refusals, generation %d", n, generation(g))
+	}
+}
+
+// What is dropped into the deploy folder goes live by itself, once it is there whole; what is no filter changes nothing.
+func TestWatchDeployFolder(t *testing.T) {
+	g := startDeploying(t, "")
+	watch(t, g)
+	module := guest.Module(guest.Options{Tag: "dropped"})
+	g.Write("filters.d/notes.txt", "no filter")
+	g.Write("filters.d/extra.wasm", string(module))
+	until(t, "the filter", func() bool { return states(g) == "ticket 1.0.0 live, extra  live" })
+	g.Write("filters.d/extra.wasm", string(module[:len(module)-4])) // as a copy is that goes on
+	until(t, "its fault", func() bool { return strings.Contains(g.Control.Status().Fault, "rewrite: ") })
+	wantStates(t, g, "ticket 1.0.0 live, extra  live")
+	serves(t, g, "all the same")
+	next := guest.Module(guest.Options{Tag: "whole"})
+	g.Write("filters.d/extra.wasm", string(next))
+	until(t, "the next version", func() bool { return states(g) == "ticket 1.0.0 live, extra  live, extra  previous" })
+	if fault := g.Control.Status().Fault; fault != "" {
+		t.Errorf("the fault is still told: %s", fault)
 	}
 }

@@ -30,8 +30,8 @@ func TestLoad(t *testing.T) {
 	if got := strings.Join(loadWith(t, e, s).Hooks(), " "); got != "request.text on_request" {
 		t.Errorf("hooks %q", got)
 	}
-	any := loadWith(t, e, Spec{Name: "any", Module: minimal().bytes(), Any: true})
-	if got := strings.Join(any.Hooks(), " "); got != "request.text" {
+	free := loadWith(t, e, Spec{Name: "any", Module: minimal().bytes(), Any: true})
+	if got := strings.Join(free.Hooks(), " "); got != "request.text" {
 		t.Errorf("hooks %q", got)
 	}
 }
