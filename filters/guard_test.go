@@ -189,3 +189,126 @@ func TestGuardLeaves(t *testing.T) {
 		}
 	}
 }
+
+func TestGuardVectors(t *testing.T) { selfTest(t, "guard") }
+
+// TestGuardWindows shows texts longer than a window, findings across its end among them.
+func TestGuardWindows(t *testing.T) {
+	h := newGuard(t, `{"lists": [{"name": "x", "action": "redact", "phrases": ["falcon project"]}]}`)
+	for _, before := range []int{65536 - 20, 65536 - 3, 65536, 65536 + 30, 2*65536 - 5} {
+		text := strings.Repeat("plain text, ", 12000)[:before] + " falcon 1 project" + strings.Repeat(" and more", 9000)
+		o, _ := look(h, text, userText)
+		if o.Labels["x"] != 1 || !strings.Contains(o.Text, " <guard_x:falcon 1 project> and") {
+			t.Errorf("behind %d bytes: %v", before, o.Labels)
+		}
+	}
+}
+
+// TestGuardBound: whatever the text, what is held back has a bound.
+func TestGuardBound(t *testing.T) {
+	h := newGuard(t, guardConfig)
+	f := func(unit string, want int) {
+		t.Helper()
+		text := strings.Repeat(unit, 60000/len(unit))
+		if _, held := look(h, text, userText, len(text)); held > want {
+			t.Errorf("%q...: %d bytes held back, want at most %d", unit, held, want)
+		}
+	}
+	f("plain text, ", 64)
+	f("x", 64)
+	f("how to ", 320)
+	f("build x ", 330)
+	f("how a a a ", 330)
+	f("build\n\n\n\n\n\n\n\n", 330)
+	f("a ", 200)
+	f("a.", 200)
+	f("ab-", 200)
+	f("\u200b", 64)
+	f("a\u200b\u200b\u200b\u200b", 700)
+	f("<", 64)
+	f("<|im_start|", 80)
+	f("用", 64)
+	f("é ", 200)
+	f("'", 64)
+	f("red ", 330)
+}
+
+// TestGuardSays: what is wrong with a configuration is said with its place, and what to do.
+func TestGuardSays(t *testing.T) {
+	f := func(config, want string) {
+		t.Helper()
+		h := newHost(t, builtin(t, "guard"))
+		code := h.call("on_config", config)
+		switch {
+		case want == "" && code != 0:
+			t.Errorf("%.200s: %d %q", config, code, h.logs)
+		case want != "" && (code == 0 || len(h.logs) != 1 || !strings.Contains(h.logs[0], want)):
+			t.Errorf("%.200s: %d %q, want %q", config, code, h.logs, want)
+		}
+	}
+	list := func(rest string) string { return `{"lists": [{"name": "ok", "phrases": ["red"]}, {"name": "mine"` + rest + `}]}` }
+	many := func(n int, s string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%s"+s, strings.Repeat(",", min(i, 1)), i)
+		}
+		return b.String()
+	}
+	f(`{}`, "")
+	f(` { "builtin" : [ ] } `, "")
+	f(`{"builtin": ["injection", "weapons"], "reject_at": 100}`, "")
+	f(list(`, "phrases": ["red *"]`), "a * stands alone")
+	f(`{"lists": [{"phrases": ["alpha b|c def*"], "name": "x", "action": "reject"}, {"name": "leak", "action": "reject"}], "except": ["red|blue cow"]}`, "")
+	f(``, "object is expected")
+	f(`[]`, "object is expected")
+	f(`{} x`, "follows")
+	f(`{"list": []}`, "unknown key: builtin, lists, except and reject_at are known")
+	f(`{"reject_at": 0}`, "reject_at: a whole number from 1 to 100")
+	f(`{"reject_at": 101}`, "reject_at: a whole number")
+	f(`{"reject_at": 9.5}`, "reject_at: a whole number")
+	f(`{"reject_at": "9"}`, "reject_at: a whole number")
+	f(`{"reject_at": 99999999999999999999}`, "reject_at: a whole number")
+	f(`{"builtin": ["harm", "injections"]}`, "builtin entry 2: injection, harm, or the name")
+	f(`{"builtin": "harm"}`, "builtin: an array is expected")
+	f(`{"lists": [{"phrases": ["a"]}]}`, "lists entry 1: it has no name")
+	f(`{"lists": [{"name": "Bad"}]}`, `lists entry 1 ("Bad"): name: 1 to 26`)
+	f(`{"lists": [{"name": "`+strings.Repeat("a", 27)+`"}]}`, "name: 1 to 26")
+	f(`{"lists": [{"name": "score", "phrases": ["x1"]}]}`, "score is the label of the score")
+	f(list(``), `lists entry 2 ("mine"): it has neither phrases nor patterns`)
+	f(list(`, "phrase": []`), "unknown key: name, action")
+	f(list(`, "phrases": ["red"], "action": "block"`), "action: label, reject or redact")
+	f(list(`, "phrases": ["red"], "on": ["answer"]`), "on: a list of request and response")
+	f(list(`, "phrases": ["red"], "on": []`), "on: a list of")
+	f(list(`, "phrases": ["red"], "roles": ["admin"]`), "roles: a list of user")
+	f(list(`, "phrases": ["red"], "order": 1`), "string is expected")
+	f(list(`, "phrases": ["red"], "order": "random"`), "order: any or same")
+	f(list(`, "phrases": ["red"], "weight": 0`), "weight: a whole number from 1 to 100")
+	f(list(`, "phrases": ["red"], "gap": 9`), "gap: a whole number from 0 to 8")
+	f(list(`, "phrases": ["red"], "code": "A B"`), "code: 1 to 64")
+	f(list(`, "phrases": ["red"], "message": "`+strings.Repeat("m", 201)+`"`), "message: at most 200")
+	f(list(`, "phrases": "red"`), `lists entry 2 ("mine"): phrases: an array is expected`)
+	f(list(`, "phrases": ["red", "how to", "of the"]`), `lists entry 2 ("mine"): phrases entry 3: it has only filler words`)
+	f(list(`, "phrases": ["`+strings.Repeat("xy", 16)+`"]`), "phrases entry 1: a word is longer than 31")
+	f(list(`, "phrases": ["`+strings.Repeat("x y ", 70)+`"]`), "phrases entry 1: a string is too long")
+	f(list(`, "phrases": ["b1 b2 b3 b4 b5 b6 b7 b8 b9 c1 c2 c3 c4"]`), "more than 12 words")
+	f(list(`, "phrases": ["`+strings.TrimSuffix(strings.Repeat("x|xy|", 9), "|")+`"]`), "more than 16 alternatives")
+	f(list(`, "phrases": ["red ex*"]`), "fewer than 3 letters stand before *")
+	f(list(`, "phrases": [`+many(1100, `"q%dq"`)+`]`), "more than 1024 phrases")
+	f(list(`, "phrases": [`+many(300, `"red q%dq"`)+`]`), "is in 256 phrases already")
+	f(list(`, "patterns": ["ab*"]`), `patterns entry 1: pattern: no repetition`)
+	f(list(`, "patterns": ["a"]`), "fewer than 2 characters")
+	f(list(`, "patterns": ["`+strings.Repeat("a", 64)+`"]`), "more than 63 characters")
+	f(list(`, "patterns": ["a[b"]`), "[ is not closed")
+	f(list(`, "patterns": ["a[z-b]"]`), "runs backwards")
+	f(list(`, "patterns": ["a\\b"]`), "an escape is unknown")
+	f(list(`, "patterns": ["a用"]`), "put them into a phrase")
+	f(list(`, "patterns": ["a\u200b"]`), "invisible character")
+	f(list(`, "patterns": [`+many(40, `"`+strings.Repeat("a", 50)+`%d"`)+`]`), "more than 1024 characters in all patterns")
+	f(list(`, "patterns": ["ab"], "action": "redact"`), "patterns can't be redacted")
+	f(`{"lists": [{"name": "hidden", "action": "redact"}]}`, "hidden can't be redacted")
+	f(`{"lists": [{"name": "markup", "action": "redact"}]}`, "patterns can't be redacted")
+	f(`{"lists": [{"name": "a", "phrases": ["x1"]}, {"name": "a", "phrases": ["x2"]}]}`, `lists entry 2 ("a"): the name is used twice`)
+	f(`{"lists": [`+many(8, `{"name": "a%d", "phrases": ["x1"]}`)+`]}`, "more than 7 lists of your own")
+	f(`{"except": ["red"]}`, "except entry 1: two words are expected")
+	f(`{"except": [`+many(200, `"q%dq red"`)+`]}`, "more than 192 exceptions")
+}

@@ -78,7 +78,7 @@ func TestPromptConfig(t *testing.T) {
 	f(`{"set": {"a": "`+strings.Repeat("x", 50000)+`"}}`, "set: all texts and values together are over 49152")
 	f(`{"rules": [{"system": "x"}]}`, "rules entry 1: it has no when")
 	f(`{"rules": [{"when": {"model": "a"}}]}`, "rules entry 1: nothing to do")
-	f(`{"rules": [{"when": {"model": "a"}, "system": "x"}, {"when": {"modle": "a"}, "system": "x"}]}`, "rules entry 2: when: unknown key: model, operation and tenant")
+	f(`{"rules": [{"when": {"model": "a"}, "system": "x"}, {"when": {"models": "a"}, "system": "x"}]}`, "rules entry 2: when: unknown key: model, operation and tenant")
 	f(`{"rules": [{"when": {}, "system": "x"}]}`, "rules entry 1: when: it names nothing")
 	f(`{"rules": [{"when": {"model": "a*b"}, "system": "x"}]}`, "rules entry 1: when: a * stands only at the end")
 	f(`{"rules": [{"when": {"model": 1}, "system": "x"}]}`, "rules entry 1: when: a word or a list of words")

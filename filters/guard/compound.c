@@ -276,7 +276,8 @@ u32 compound_run(u32 i) {
 
 int compound_open(u32 *from, u8 *before) {
 	if (comp.parts) return *from = comp.start, *before = comp.before, 1;
-	return *from = word.start, *before = word.before, word.on;
+	if (word.on) return *from = word.start, *before = word.before, 1;
+	return 0;
 }
 
 int compound_pending(u32 *from, u8 *before) {

@@ -313,6 +313,8 @@ static int read_config(json_t *j, int texts) {
 static int add_rules(void) {
 	for (u32 l = 0; l < BUILTIN_LISTS; l++) lists[l].in_use |= builtin_groups >> l & 1;
 	if (lists[HIDDEN].weight) hidden_weight = lists[HIDDEN].weight;
+	for (u32 i = 0; i < RULE_SETS; i++) phrase_set(i, (const u8 *)rule_sets[i], length(rule_sets[i]));
+	phrase_sets = 1;
 	for (u32 i = 0; i < sizeof rules / sizeof rules[0]; i++) {
 		const struct list *l = &lists[rules[i].list];
 		if (!l->in_use) continue;
@@ -322,6 +324,7 @@ static int add_rules(void) {
 			: phrase_add(rules[i].list, weight, how >= ANY(0), how % ANY(0), s, length(rules[i].text));
 		if (fault) return wrong(fault);
 	}
+	phrase_sets = 0;
 	for (u32 i = 0; i < sizeof rule_exceptions / sizeof rule_exceptions[0]; i++) {
 		const char *fault = except_add((const u8 *)rule_exceptions[i], length(rule_exceptions[i]));
 		if (fault) return wrong(fault);
@@ -331,6 +334,7 @@ static int add_rules(void) {
 
 static void reset(void) {
 	vocab_reset(), phrase_reset(), pattern_reset();
+	phrase_sets = 0;
 	lists_len = BUILTIN_LISTS, reject_at = 0, hidden_weight = HIDDEN_WEIGHT, problem = 0;
 	builtin_groups = (1u << BUILTIN_LISTS) - 1;
 	for (u32 l = 0; l < BUILTIN_LISTS; l++) begin_list(&lists[l], builtin_lists[l].name, builtin_lists[l].on, builtin_lists[l].roles);

@@ -12,27 +12,32 @@ static struct {
 	u8 before;                     // what the last character was: LINE to WORD
 	u32 invisible, invisible_from; // characters in a row that are left out
 	u32 again;                     // not 0: the scan is the second one, from there
-	u32 live_from;                 // where a scan may begin that is to find the patterns under way
-	u8 live_before;
-	int live_junk;
+	u32 live;                      // characters that patterns are under way for
+	struct {
+		u32 from; // where a scan may begin that is to find what begins at this character
+		u8 before;
+		u8 junk;
+	} lives[64]; // of the last 64 of them: a pattern is no longer
 } chars;
 
 static int word_char(u32 c) { return is_letter(c) || is_digit(c) || c & IDEOGRAPH; }
 
-// note_live keeps from where the patterns that begin at i can be found again: a place where the words are the same, too.
-static void note_live(u32 i) {
-	chars.live_from = i, chars.live_before = chars.before, chars.live_junk = compound_junk();
-	u32 from;
-	u8 before;
-	if (chars.again) chars.live_from = chars.again, chars.live_before = WORD, chars.live_junk = 0;
-	else if (!chars.live_junk && compound_open(&from, &before)) chars.live_from = from, chars.live_before = before;
+// note_live keeps from where a pattern that begins at i can be found again: a place where the words are the same, too.
+static void note_live(u32 i, u8 before) {
+	u32 k = chars.live++ % 64, from = i;
+	int junk = compound_junk();
+	if (chars.again) from = chars.again, before = WORD, junk = 0;
+	else if (!junk) compound_open(&from, &before);
+	chars.lives[k].from = from, chars.lives[k].before = before, chars.lives[k].junk = (u8)junk;
 }
 
 static void feed(u32 c, u32 i) {
-	if (!pattern_live && !(pattern_first[c < 128 ? c : 128] >> chars.before & 1)) return;
-	int was = pattern_live != 0;
+	if (!pattern_live) {
+		if (!(pattern_first[c < 128 ? c : 128] >> chars.before & 1)) return;
+		chars.live = 0;
+	}
+	note_live(i, chars.before);
 	pattern_feed(c, chars.before);
-	if (!was && pattern_live) note_live(i);
 }
 
 // feed_run feeds all white space in a row as one space.
@@ -132,7 +137,8 @@ static void hold_back(u32 i) {
 	int wanted;
 	clean.at = i, clean.before = chars.before, clean.junk = compound_junk();
 	lower(chars.invisible > 0, chars.invisible_from, chars.before, compound_junk());
-	lower(pattern_live != 0, chars.live_from, chars.live_before, chars.live_junk);
+	u32 k = chars.live > 64 ? chars.live % 64 : 0;
+	lower(pattern_live != 0, chars.lives[k].from, chars.lives[k].before, chars.lives[k].junk);
 	wanted = compound_open(&from, &before);
 	lower(wanted, from, before, 0);
 	wanted = compound_pending(&from, &before);

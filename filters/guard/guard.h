@@ -96,6 +96,9 @@ u32 compound_number(void);                     // of the next word to be judged
 // phrase.c
 void phrase_reset(void);
 const char *phrase_add(u32 list, u32 weight, int any, u32 gap, const u8 *words, u32 len);
+#define RULE_SETS 6
+const char *phrase_set(u32 set, const u8 *words, u32 len); // of the built-in rules: set+1 as a byte in their text stands for it
+extern int phrase_sets;                                    // those bytes count
 const char *except_add(const u8 *words, u32 len);
 void phrase_begin(u32 first_number);
 void phrase_word(const word_t *w);

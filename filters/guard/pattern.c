@@ -56,24 +56,26 @@ void pattern_feed(u32 c, u32 place) {
 	pattern_live = live;
 }
 
-// The classes of a position, as it is read.
-static u8 set[129];
+// set is what a position takes, as it is read: a bit for each of 129 characters.
+static u64 set[3];
+
+static void add(u32 c) { set[c >> 6] |= 1ull << (c & 63); }
 
 static void add_range(u32 from, u32 to) {
-	for (u32 c = from; c <= to; c++) set[c < 128 ? ascii_fold(c) : OTHER] = 1;
+	for (u32 c = from; c <= to; c++) add(c < 128 ? ascii_fold(c) : OTHER);
 }
 
 static void add_class(u32 c) {
 	if (c == 'd' || c == 'w') add_range('0', '9');
-	if (c == 'w') add_range('a', 'z'), set['_'] = 1, set[OTHER] = 1;
-	if (c == 's') set[' '] = 1;
+	if (c == 'w') add_range('a', 'z'), add('_'), add(OTHER);
+	if (c == 's') add(' ');
 }
 
 // read_escape takes what stands behind a backslash. 0: it is not known.
 static int read_escape(u32 c) {
 	if (c == 'd' || c == 'w' || c == 's') return add_class(c), 1;
 	if ((c | 32) - 'a' < 26 || c - '0' < 10 || c >= 0x80) return 0;
-	set[c] = 1;
+	add(c);
 	return 1;
 }
 
@@ -100,7 +102,7 @@ static const char *read_set(const u8 *s, u32 n, u32 *i) {
 // read_item reads one position into set. The result is what is wrong, or 0.
 static const char *read_item(const u8 *s, u32 n, u32 *i) {
 	u32 c = s[*i];
-	for (u32 k = 0; k < 129; k++) set[k] = 0;
+	set[0] = set[1] = set[2] = 0;
 	if (c == '[') return read_set(s, n, i);
 	if (c == '\\')
 		return ++*i < n && read_escape(s[*i]) ? 0 : "pattern: an escape is unknown; \\d \\w \\s and escaped punctuation are known";
@@ -114,18 +116,18 @@ static const char *read_item(const u8 *s, u32 n, u32 *i) {
 	if (u & PAIR) return "pattern: a letter that stands for two is not taken; write both";
 	if (u == DROP) return "pattern: it has an invisible character; remove it";
 	if (u >= 128) return "pattern: letters outside ASCII are not told apart; put them into a phrase";
-	set[u == '\n' ? ' ' : u] = 1;
+	add(u == '\n' ? ' ' : u);
 	return 0;
 }
 
 const char *pattern_add(u32 list, u32 weight, const u8 *s, u32 n) {
-	static u8 sets[MAX_LEN + 1][129];
+	static u64 sets[MAX_LEN][3];
 	u32 len = 0, i = 0, line = n && s[0] == '^';
 	for (i = line; i < n; i++) {
 		const char *fault = read_item(s, n, &i);
 		if (fault) return fault;
 		if (len == MAX_LEN) return "pattern: more than 63 characters; shorten it";
-		for (u32 k = 0; k < 129; k++) sets[len][k] = set[k];
+		for (u32 k = 0; k < 3; k++) sets[len][k] = set[k];
 		len++;
 	}
 	if (len < 2) return "pattern: fewer than 2 characters would match almost anywhere; lengthen it";
@@ -135,15 +137,17 @@ const char *pattern_add(u32 list, u32 weight, const u8 *s, u32 n) {
 	if (w >= lanes) lanes = w + 1;
 	u32 at = used[w];
 	used[w] = (u8)(at + len);
+	int word = 0; // it may begin with a letter or figure
 	for (u32 k = 0; k < len; k++)
-		for (u32 c = 0; c < 129; c++)
-			if (sets[k][c]) rows[c][w] |= 1ull << (at + k);
-	u32 places = line ? 1 << LINE : 1 << LINE | 1 << SPACE | 1 << INSIDE;
-	int word = 0;
-	for (u32 c = 0; c < 129; c++) word |= sets[0][c] && (is_letter(c) || is_digit(c));
-	if (!line && !word) places |= 1 << WORD;
+		for (u32 part = 0; part < 3; part++)
+			for (u64 left = sets[k][part]; left; left &= left - 1) {
+				u32 c = part * 64 + (u32)__builtin_ctzll(left);
+				rows[c][w] |= 1ull << (at + k);
+				word |= !k && (is_letter(c) || is_digit(c));
+			}
+	u32 places = line ? 1 << LINE : 1 << LINE | 1 << SPACE | 1 << INSIDE | !word << WORD;
 	for (u32 c = 0; c < 129; c++)
-		if (sets[0][c]) pattern_first[c] |= (u8)places;
+		if (sets[0][c >> 6] >> (c & 63) & 1) pattern_first[c] |= (u8)places;
 	firsts[w] |= 1ull << at;
 	for (u32 k = LINE; k <= WORD; k++)
 		if (places >> k & 1) begins[k][w] |= 1ull << at;

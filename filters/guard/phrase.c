@@ -130,6 +130,18 @@ static const char *draft_word(u32 *letters, u32 n, int prefix, int more) {
 	return 0;
 }
 
+int phrase_sets;
+static struct {
+	u16 ids[16];
+	u8 n;
+} sets[RULE_SETS];
+
+static void draft_set(u32 set, int more) {
+	if (!more) draft.n[draft.slots++] = 0;
+	u32 s = draft.slots - 1;
+	for (u32 k = 0; k < sets[set].n && draft.n[s] < 16; k++) draft.ids[s][draft.n[s]++] = sets[set].ids[k];
+}
+
 // read_phrase reads words into the draft: letters and figures; | between alternatives, * behind a beginning.
 static const char *read_phrase(const u8 *s, u32 len) {
 	u32 letters[MAX_WORD], n = 0, width;
@@ -137,7 +149,16 @@ static const char *read_phrase(const u8 *s, u32 len) {
 	draft.slots = 0, draft.ideographs = 0;
 	text.b = s, text.n = len, text.final = 1, text.arguments = 0;
 	for (u32 i = 0; i < len; i += width) {
-		u32 c = unit(i, &width);
+		if (phrase_sets && s[i] - 1u < RULE_SETS) {
+			draft_set(s[i] - 1u, more);
+			width = 1, more = 0, fresh = 0;
+			continue;
+		}
+		u32 c = s[i] < 0x80 ? width = 1, ascii_fold(s[i]) : unit(i, &width);
+		if (c - 'a' < 26) {
+			n = append_letter(letters, n, c);
+			continue;
+		}
 		if (c == DROP || c == '\'') continue;
 		const char *fault = 0;
 		if (c & PAIR) {
@@ -203,6 +224,14 @@ const char *phrase_add(u32 list, u32 weight, int any, u32 gap, const u8 *words, 
 	slots_len += draft.slots;
 	for (u32 s = 0; s < draft.slots; s++)
 		for (u32 k = 0; k < draft.n[s]; k++) post(draft.ids[s][k], p, s);
+	return 0;
+}
+
+const char *phrase_set(u32 set, const u8 *words, u32 len) {
+	const char *fault = read_phrase(words, len);
+	if (fault) return fault;
+	sets[set].n = draft.n[0];
+	for (u32 k = 0; k < draft.n[0]; k++) sets[set].ids[k] = draft.ids[0][k];
 	return 0;
 }
 

@@ -33,13 +33,21 @@ static const struct {
 #define SAME(gap) (gap)
 #define ANY(gap) (16 + (gap))
 
-// Choices of words that many rules share. Macros, as the compiler joins them into the rule's text.
-#define IGNORE "ignore|disregard|forget|overlook|bypass|override|neglect|discard|dismiss|abandon|violate|ditch"
-#define EARLIER "previous|prior|above|earlier|preceding|former|foregoing|initial|original|existing|past|all|every|system"
-#define ORDERS "instruction|direction|prompt|rule|guideline|command|directive|constraint|restriction|programming|policy"
-#define SECRET "system|initial|hidden|secret|original|internal|developer|confidential|starting|underlying"
-#define ASK_HOW "how|instruction|step|guide|recipe|tutorial|teach|explain|show|tell|blueprint|want|need|help|way|learn"
-#define BUILD "build|make|construct|assemble|create|manufacture|produce|prepare|synthesize|craft|detonate|rig|cook"
+// Choices of words that many rules share; a rule names them by a byte.
+#define IGNORE "\1"
+#define EARLIER "\2"
+#define ORDERS "\3"
+#define SECRET "\4"
+#define ASK_HOW "\5"
+#define BUILD "\6"
+static const char *const rule_sets[RULE_SETS] = {
+	"ignore|disregard|forget|overlook|bypass|override|neglect|discard|dismiss|abandon|violate|ditch",
+	"previous|prior|above|earlier|preceding|former|foregoing|initial|original|existing|past|all|every|system",
+	"instruction|direction|prompt|rule|guideline|command|directive|constraint|restriction|programming|policy",
+	"system|initial|hidden|secret|original|internal|developer|confidential|starting|underlying",
+	"how|instruction|step|guide|recipe|tutorial|teach|explain|show|tell|blueprint|want|need|help|way|learn",
+	"build|make|construct|assemble|create|manufacture|produce|prepare|synthesize|craft|detonate|rig|cook",
+};
 
 static const struct {
 	u8 list, weight, how;
@@ -48,7 +56,7 @@ static const struct {
 	// Ignore what you were told.
 	{OVERRIDE, 75, SAME(2), IGNORE " " EARLIER " " ORDERS},
 	{OVERRIDE, 70, SAME(1), IGNORE " your " ORDERS},
-	{OVERRIDE, 70, SAME(1), IGNORE " everything|anything|all|what above|before|earlier|previous|prior|told|said|instructed|learned"},
+	{OVERRIDE, 70, SAME(1), IGNORE " everything|anything|what above|before|earlier|previous|prior|told|said|instructed|learned"},
 	{OVERRIDE, 70, SAME(2), "not|dont|stop|never|quit follow|obey|heed|adhere previous|prior|above|earlier|original|your " ORDERS},
 	{OVERRIDE, 65, SAME(2), ORDERS " no|not longer|anymore apply|valid|bind|matter|count"},
 	{OVERRIDE, 65, SAME(1), "instruction|rule|order|message override|supersede|overrule all|any|everything|previous|prior|other|earlier"},

@@ -65,8 +65,7 @@ static int ends(const u32 *l, u32 n, const char *with, u32 k) {
 // phrases have several words.
 static u32 stem(const u32 *l, u32 n, u32 *last) {
 	*last = n ? l[n - 1] : 0;
-	for (u32 i = 0; i < n; i++)
-		if (l[i] - 'a' >= 26) return n;
+	if (*last - 'a' >= 26) return n;
 	if (n > 4 && l[n - 1] == 's' && l[n - 2] == 'e' && l[n - 3] == 'i') n -= 2;
 	else if (n > 3 && l[n - 1] == 's' && l[n - 2] != 'u' && l[n - 2] != 'i') n--;
 	if (n >= 5 && ends(l, n, "ing", 3)) n -= 3;
@@ -120,6 +119,8 @@ u32 vocab_intern(const u32 *letters, u32 n, int prefix) {
 		prefix_lengths |= 1ull << n;
 		return intern_hash(raw ^ PREFIX, raw ^ PREFIX);
 	}
+	u32 id = look_hash(raw);
+	if (id != NONE) return id;
 	if (n == 3 && letters[2] == 'y') note_beginning((u32[]){letters[0], letters[1], 'i'}, 3);
 	return intern_hash(stem_hash(letters, n), raw);
 }

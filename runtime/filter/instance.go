@@ -165,6 +165,9 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 	}
 	if in.f.proof {
 		c.clock.most = proofUnits + proofUnitsPerByte*int64(len(text))
+		if s == inConfig {
+			c.clock.most += proofConfigUnits
+		}
 	}
 	params, err := in.deliver(text)
 	if err == nil {

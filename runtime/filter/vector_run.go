@@ -17,6 +17,7 @@ import (
 const (
 	proofUnits        = 2_000_000
 	proofUnitsPerByte = 2_000
+	proofConfigUnits  = 50_000_000 // on_config builds tables, once
 )
 
 // spellOut is the action of findings in self-tests: <kind:text>.
