@@ -282,7 +282,7 @@ func TestGuardSays(t *testing.T) {
 	f(list(`, "phrases": ["red"], "roles": ["admin"]`), "roles: a list of user")
 	f(list(`, "phrases": ["red"], "order": 1`), "string is expected")
 	f(list(`, "phrases": ["red"], "order": "random"`), "order: any or same")
-	f(list(`, "phrases": ["red"], "weight": 0`), "weight: a whole number from 1 to 100")
+	f(list(`, "phrases": ["red"], "weight": 101`), "weight: a whole number from 0 to 100")
 	f(list(`, "phrases": ["red"], "gap": 9`), "gap: a whole number from 0 to 8")
 	f(list(`, "phrases": ["red"], "code": "A B"`), "code: 1 to 64")
 	f(list(`, "phrases": ["red"], "message": "`+strings.Repeat("m", 201)+`"`), "message: at most 200")

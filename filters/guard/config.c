@@ -5,6 +5,7 @@
 #include "rules.h"
 
 #define MAX_PHRASE 256 // bytes
+#define NOT_GIVEN 255
 
 u32 hidden_list = HIDDEN, hidden_weight = HIDDEN_WEIGHT;
 
@@ -148,7 +149,7 @@ static int read_setting(json_t *j, const char *key) {
 	if (json_is(key, "on")) return read_flags(j, on_words, 2, &entry.on, "on: a list of request and response is expected");
 	if (json_is(key, "roles")) return read_flags(j, role_words, 6, &entry.roles, "roles: a list of user, assistant, tool, system, definition and other is expected");
 	if (json_is(key, "order")) return read_word(j, order_words, 2, &entry.any, "order: any or same is expected");
-	if (json_is(key, "weight")) return json_count(j, &entry.weight, 1, 100, "weight: a whole number from 1 to 100 is expected");
+	if (json_is(key, "weight")) return json_count(j, &entry.weight, 0, 100, "weight: a whole number from 0 to 100 is expected");
 	if (json_is(key, "gap")) return json_count(j, &entry.gap, 0, MAX_GAP, "gap: a whole number from 0 to 8 is expected");
 	if (json_is(key, "code")) return read_code(j);
 	if (json_is(key, "message")) return short_string(j, entry.message, 200, "message: at most 200 bytes are taken; shorten it");
@@ -161,7 +162,7 @@ static int read_entry(json_t *j) {
 	static const char nothing[sizeof entry];
 	char key[24];
 	__builtin_memcpy(&entry, nothing, sizeof entry);
-	entry.action = entry.any = -1, entry.gap = 99;
+	entry.action = entry.any = -1, entry.gap = 99, entry.weight = NOT_GIVEN;
 	place.name[0] = 0;
 	if (json_object(j))
 		while (json_member(j, key, sizeof key))
@@ -180,7 +181,7 @@ static void begin_list(struct list *l, const char *name, u32 on, u32 roles) {
 	l->name_len = (u8)copy(l->name, name);
 	l->code_len = (u8)(copy(l->code, "guard_") + copy(l->code + 6, name));
 	l->message_len = (u8)copy(l->message, "it is on a list of what is not allowed");
-	l->action = LABEL, l->on = (u8)on, l->roles = (u8)roles, l->weight = 0, l->in_use = 0;
+	l->action = LABEL, l->on = (u8)on, l->roles = (u8)roles, l->weight = NOT_GIVEN, l->in_use = 0;
 }
 
 // take_entry makes or changes the list that the entry is about.
@@ -198,7 +199,7 @@ static int take_entry(void) {
 	if (entry.action >= 0) l->action = (u8)entry.action;
 	if (entry.on) l->on = (u8)entry.on;
 	if (entry.roles) l->roles = (u8)entry.roles;
-	if (entry.weight) l->weight = (u8)entry.weight;
+	if (entry.weight != NOT_GIVEN) l->weight = (u8)entry.weight;
 	if (entry.code[0]) l->code_len = (u8)copy(l->code, entry.code);
 	if (entry.message[0]) l->message_len = (u8)copy(l->message, entry.message);
 	return 1;
@@ -231,11 +232,17 @@ static int read_builtin(json_t *j) {
 	return !j->error;
 }
 
+// weight_of is a list's own weight, else the one given. What is redacted is dealt with, and weighs nothing unless it is said.
+static u32 weight_of(u32 list, u32 otherwise) {
+	if (lists[list].weight != NOT_GIVEN) return lists[list].weight;
+	return lists[list].action == REDACT ? 0 : otherwise;
+}
+
 static int add_text(json_t *j, u32 list, int pattern) {
 	u8 s[MAX_PHRASE];
 	u32 n;
 	if (!json_string(j, s, sizeof s, &n)) return 0;
-	u32 weight = entry.weight ? entry.weight : 100, gap = entry.gap <= MAX_GAP ? entry.gap : 2;
+	u32 weight = weight_of(list, 100), gap = entry.gap <= MAX_GAP ? entry.gap : 2;
 	const char *fault = pattern ? pattern_add(list, weight, s, n) : phrase_add(list, weight, entry.any != 0, gap, s, n);
 	return !fault || wrong(fault);
 }
@@ -312,13 +319,13 @@ static int read_config(json_t *j, int texts) {
 // add_rules adds the rules of the built-in lists in use. A list's own weight, where given, goes for all its rules.
 static int add_rules(void) {
 	for (u32 l = 0; l < BUILTIN_LISTS; l++) lists[l].in_use |= builtin_groups >> l & 1;
-	if (lists[HIDDEN].weight) hidden_weight = lists[HIDDEN].weight;
+	hidden_weight = weight_of(HIDDEN, HIDDEN_WEIGHT);
 	for (u32 i = 0; i < RULE_SETS; i++) phrase_set(i, (const u8 *)rule_sets[i], length(rule_sets[i]));
 	phrase_sets = 1;
 	for (u32 i = 0; i < sizeof rules / sizeof rules[0]; i++) {
 		const struct list *l = &lists[rules[i].list];
 		if (!l->in_use) continue;
-		u32 weight = l->weight ? l->weight : rules[i].weight, how = rules[i].how;
+		u32 weight = weight_of(rules[i].list, rules[i].weight), how = rules[i].how;
 		const u8 *s = (const u8 *)rules[i].text;
 		const char *fault = how == PATTERN ? pattern_add(rules[i].list, weight, s, length(rules[i].text))
 			: phrase_add(rules[i].list, weight, how >= ANY(0), how % ANY(0), s, length(rules[i].text));
