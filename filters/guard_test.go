@@ -246,7 +246,9 @@ func TestGuardSays(t *testing.T) {
 			t.Errorf("%.200s: %d %q, want %q", config, code, h.logs, want)
 		}
 	}
-	list := func(rest string) string { return `{"lists": [{"name": "ok", "phrases": ["red"]}, {"name": "mine"` + rest + `}]}` }
+	list := func(rest string) string {
+		return `{"lists": [{"name": "ok", "phrases": ["red"]}, {"name": "mine"` + rest + `}]}`
+	}
 	many := func(n int, s string) string {
 		var b strings.Builder
 		for i := range n {
