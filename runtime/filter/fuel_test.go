@@ -136,3 +136,25 @@ func TestBudgetIsDrawnDown(t *testing.T) {
 		t.Errorf("the other direction: %v", err)
 	}
 }
+
+// A tenant whose calls take up all of its share waits, and others do not.
+func TestTenantCap(t *testing.T) {
+	e := engine(t, Options{TenantCalls: 1})
+	w := loadWith(t, e, words(t))
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	g, err := e.tenants.enter(context.Background(), "red")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(t, ask(t, "red", "ana@x.org"), w).Request(ctx); code(err) != "filter_failed" || w.Stats().Calls != 0 {
+		t.Errorf("a second call of the tenant: %v, %d calls", err, w.Stats().Calls)
+	}
+	if err := begin(t, ask(t, "blue", "ana@x.org"), w).Request(context.Background()); err != nil || w.Stats().Calls != 1 {
+		t.Errorf("another tenant's call: %v, %d calls", err, w.Stats().Calls)
+	}
+	e.tenants.leave(g)
+	if err := begin(t, ask(t, "red", "ana@x.org"), w).Request(context.Background()); err != nil {
+		t.Errorf("the tenant's next call: %v", err)
+	}
+}
