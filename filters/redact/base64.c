@@ -29,7 +29,7 @@ static u32 decode(u32 i, u32 end, int rest, u8 *out) {
 		u32 bits = (u32)values[s[0]] << 18 | (u32)values[s[1]] << 12 | (u32)values[s[2]] << 6 | (u32)values[s[3]];
 		out[n] = (u8)(bits >> 16), out[n + 1] = (u8)(bits >> 8), out[n + 2] = (u8)bits;
 	}
-	if (!rest || end - i < 2) return n;
+	if (!rest || i + 2 > end) return n;
 	u32 bits = (u32)values[text.b[i]] << 18 | (u32)values[text.b[i + 1]] << 12 | (end - i > 2 ? (u32)values[text.b[i + 2]] << 6 : 0);
 	out[n++] = (u8)(bits >> 16);
 	if (end - i > 2) out[n++] = (u8)(bits >> 8);

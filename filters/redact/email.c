@@ -45,7 +45,8 @@ static u32 local_start(u32 end, u32 floor, int wide) {
 static u32 floor_of(u32 end, u32 from) { return end > from + MAX_LOCAL ? end - MAX_LOCAL : from; }
 
 u32 email_start(u32 at_sign, u32 from) {
-	u32 floor = floor_of(at_sign, from);
+	u32 near = text.changed ? bytes_before(at_sign, hold - 1) : 0; // what begins further away does not see the @
+	u32 floor = floor_of(at_sign, from > near ? from : near);
 	int wide = at_sign > floor && text.b[at_sign - 1] >= 0x80 && script(first_byte(at_sign - 1, floor)) == WIDE;
 	u32 i = local_start(at_sign, floor, wide);
 	while (i < at_sign && text.b[i] < 0x80 && !word_byte(text.b[i])) i++; // . - + ' % do not begin one

@@ -153,6 +153,9 @@ static u32 rewrite(u8 *s, u32 r, u32 n, u32 *used) {
 	return w;
 }
 
+// normalised is the position in b of the first byte that comes from x or behind it, x counted from where b begins.
+static u32 normalised(u32 x) { return rank[x >> 6] + (u32)__builtin_popcountll(kept[x >> 6] & ((1ull << (x & 63)) - 1)); }
+
 void normalise(u8 *buffer, u32 len, u32 left, u32 sync) {
 	text.base = sync && sync < left ? left - sync : 0;
 	text.changed = 0;
@@ -168,8 +171,7 @@ void normalise(u8 *buffer, u32 len, u32 left, u32 sync) {
 	}
 	text.used = text.base + used;
 	if (text.changed) { // left was a position of the buffer: count what is kept before it
-		u32 x = left - text.base, bits = x & 63;
-		text.left = rank[x >> 6] + (u32)__builtin_popcountll(kept[x >> 6] & ((1ull << bits) - 1));
+		text.left = normalised(left - text.base);
 	}
 	s[text.n] = 0; // a delimiter behind the end: the scan needs no test for it
 }
@@ -214,14 +216,17 @@ u32 sync_of(u32 settled) {
 u32 limit_of(u32 t) {
 	if (!text.changed) return t + hold;
 	u32 x = original(t) - text.base + hold;
-	if (x >= text.used - text.base) return text.n;
-	return rank[x >> 6] + (u32)__builtin_popcountll(kept[x >> 6] & ((1ull << (x & 63)) - 1));
+	return x >= text.used - text.base ? text.n : normalised(x);
+}
+
+u32 bytes_before(u32 end, u32 bytes) {
+	u32 x = original(end) - text.base;
+	return x < bytes ? 0 : normalised(x - bytes);
 }
 
 u32 look_floor(u32 t) {
 	if (!text.changed) return t > LOOK ? t - LOOK : 0;
 	u32 x = original(t) - text.base;
 	if (x <= LOOK) return 0;
-	x -= LOOK;
-	return rank[x >> 6] + (u32)__builtin_popcountll(kept[x >> 6] & ((1ull << (x & 63)) - 1));
+	return normalised(x - LOOK);
 }

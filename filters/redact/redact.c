@@ -105,6 +105,7 @@ static void ask_edge(u32 t, u32 c) {
 	else if (c == '-') find_key(t), bounded(PRIVATE_KEY, OPEN_KEY);
 	else if (c == ':') find_ip6(t), bounded(IP, OPEN_RUN);
 	find_value(t), bounded(SECRET, OPEN_VALUE);
+	find_userinfo(t), bounded(SECRET, OPEN_VALUE);
 }
 
 static u32 asked_block; // next_block as it was before the position that is asked
@@ -118,7 +119,7 @@ static int ask(u32 t, u32 limit) {
 	text.shortage = t >= run.tail && limit >= text.n;
 	if (!word_byte(before)) {
 		ask_edge(t, c);
-		if (limit < text.n && limit - t <= MAX_LOCAL && local_to(t, limit)) offer(EMAIL, limit, OPEN_RUN);
+		if (limit < text.n && limit - t <= MAX_LOCAL && !(before & c & 0x80) && local_to(t, limit)) offer(EMAIL, limit, OPEN_RUN);
 	}
 	if (t == run.mail && run.at_sign < run.end && run.at_sign < limit) find_email(t, run.at_sign), bounded(EMAIL, OPEN_RUN);
 	if (classes[c] & C_CUSTOM) find_words(t), find_patterns(t);

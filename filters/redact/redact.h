@@ -84,6 +84,7 @@ void normalise(u8 *buffer, u32 len, u32 left, u32 sync);
 u32 original(u32 i);      // the position in the host's buffer of b[i], or of the end
 u32 sync_of(u32 settled); // how far behind a settled position of the buffer a unit surely begins
 u32 limit_of(u32 t);      // the position that `hold` bytes behind t end at, as they were written
+u32 bytes_before(u32 end, u32 bytes); // the first position at most so many bytes before end, as they were written
 u32 look_floor(u32 t);    // the first position that a detector at t may look at
 
 u32 fold_to_ascii(u32 c); // folds.c: the ASCII that a character outside it stands for, or 0
@@ -134,6 +135,7 @@ void find_key(u32 t);
 void find_jwt(u32 t);
 void find_secret(u32 t);
 void find_value(u32 t);
+void find_userinfo(u32 t);
 void find_card(u32 t);
 void find_registered(u32 t); // registers.c: numbers of national and other registers
 void find_coded(u32 t);      // coded.c: identifiers of letters and digits

@@ -130,6 +130,21 @@ static int secret_looking(int name, u32 i, u32 end) {
 	return len >= (name == PASSWORD ? LEAST_PASSWORD + 2 : LEAST_KEY) && l.entropy >= ENTROPY;
 }
 
+// behind_user steps back from the colon at t - 1 over a user's name to the // of a URL; 0 where there is none.
+static int behind_user(u32 t) {
+	u32 floor = look_floor(t), i = t - 1;
+	while (i > floor && ((classes[text.b[i - 1]] & C_ALNUM) || text.b[i - 1] == '.' || text.b[i - 1] == '_' || text.b[i - 1] == '-' || text.b[i - 1] == '%')) i--;
+	return i >= floor + 2 && text.b[i - 1] == '/' && text.b[i - 2] == '/';
+}
+
+// find_userinfo finds the password of a URL (RFC 3986, section 3.2.1): scheme://user:password@host.
+void find_userinfo(u32 t) {
+	if (behind(t, 1) != ':' || text.b[t] == '$' || text.b[t] == '/' || !behind_user(t)) return;
+	u32 i = t, c;
+	while (c = at(i), c != '@' && c != '/' && c != '?' && c != '#' && !(classes[c] & C_DELIM)) i++;
+	if (c == '@' && i > t && (class_at(i + 1) & (C_ALNUM | C_DELIM)) && at(i + 1) > ' ') offer(SECRET, i, 0);
+}
+
 void find_value(u32 t) {
 	int name = named(t);
 	if (!name) return;
