@@ -231,6 +231,10 @@ func TestGuardBound(t *testing.T) {
 	f("é ", 200)
 	f("'", 64)
 	f("red ", 330)
+	f("a"+strings.Repeat("'", 50000), 64)
+	f("a"+strings.Repeat("!", 50000), 64)
+	f("how"+strings.Repeat("\u200b'", 10000), 330)
+	f("how"+strings.Repeat("\u200b@", 10000), 330)
 }
 
 // TestGuardSays: what is wrong with a configuration is said with its place, and what to do.

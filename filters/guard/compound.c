@@ -7,6 +7,7 @@
 #define MAX_JOINED MAX_WORD
 #define MAX_COMPOUND 160 // bytes; then the next word begins another
 #define MAX_RUN MAX_WORD // letters and figures in a row; more are no word
+#define MAX_SIGNS 16     // bytes of signs behind a word that it may go on after
 #define APART 64         // bytes between words that are no neighbours any more
 
 enum { BROKEN, PLAIN, LEET, SPACED, FRESH }; // the link behind the last word; FRESH: nothing stands there yet
@@ -227,7 +228,7 @@ static void note_between(u32 c) {
 }
 
 void compound_other(u32 c, u32 i) {
-	if (c == '\'' && word.on) return;
+	if (c == '\'' && word.on && i - word.end < MAX_SIGNS) return;
 	u32 link = c < 128 ? links[c] : BROKEN;
 	comp.junk = 0;
 	if (word.on) end_word(link == SPACED ? word.run == 1 : link != BROKEN);
@@ -237,6 +238,7 @@ void compound_other(u32 c, u32 i) {
 		return;
 	}
 	if ((link == SPACED && !comp.single) || (comp.link != FRESH && (comp.link != LEET || link != LEET))) link = BROKEN;
+	if (i - parts[comp.parts - 1].end > MAX_SIGNS) link = BROKEN;
 	comp.link = (u8)link;
 	if (link == LEET) join_letter(c == '@' ? 'a' : c == '$' ? 's' : c == '!' ? 'i' : 'l');
 	if (link == BROKEN) flush();
