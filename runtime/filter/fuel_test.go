@@ -70,7 +70,9 @@ func TestHeavy(t *testing.T) {
 // The budget of a text grows with its new bytes alone, however many deltas it comes in: not with what is shown again,
 // because it was held back or as left context.
 func TestBudgetCountsNewBytes(t *testing.T) {
-	w := load(t, words(t))
+	s := words(t)
+	s.Limits.Base, s.Limits.PerByte = 200*time.Millisecond, time.Microsecond
+	w := load(t, s)
 	f := func(text string, size, counted int) {
 		t.Helper()
 		p := begin(t, ask(t, "red", "hi"), w)
@@ -99,9 +101,9 @@ func TestBudgetCountsNewBytes(t *testing.T) {
 			t.Errorf("spent %v of the filter, %v of the exchange", r.spent, p.spent)
 		}
 	}
-	f(strings.Repeat("a", 2_000), 5, 2_000)         // held back to its end
-	f(strings.Repeat("a word ", 2_000), 1, 14_000)  // each shown as left context
-	f("<<"+strings.Repeat("x", 10_000), 10, 10_002) // a span that is never closed
+	f(strings.Repeat("a", 1_000), 5, 1_000)       // held back to its end
+	f(strings.Repeat("a word ", 500), 1, 3_500)   // each shown as left context
+	f("<<"+strings.Repeat("x", 3_000), 10, 3_002) // a span that is never closed
 }
 
 // What the calls of an exchange may use together is bounded: a guest that spins for a part of it in each delta gets no
