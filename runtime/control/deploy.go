@@ -146,8 +146,10 @@ func (c *Controller) Rollback(_ context.Context, name string) (Deployed, error) 
 		case s.canary != nil:
 			s.takeBack(h, byOperator)
 		case s.previous != nil:
+			bad := s.live.ref
 			s.live, s.previous = s.previous, nil
 			h.Live, h.Previous = s.live.ref, nil
+			h.switchOff(bad, byOperator) // nor does it come back as a canary of the configuration
 			h.Pinned = h.Live.base() != h.Base
 		default:
 			return ErrNoPrevious

@@ -465,6 +465,31 @@ func TestConfiguredCanary(t *testing.T) {
 	}
 }
 
+// A canary of the configuration that was promoted and gone back from does not begin anew.
+func TestConfiguredCanaryGoneBackFrom(t *testing.T) {
+	text := strings.Replace(deploying(""), "module: ticket.wasm}", "module: ticket.wasm, canary: {module: next.wasm, version: 1.1.0}}", 1)
+	g := gateway.StartWith(t, text, map[string]string{
+		"policies/main.rego": allow, "ticket.wasm": string(guest.Module(guest.Options{})),
+		"next.wasm": string(guest.Module(guest.Options{Tag: "next"})), "filters.d/README": "",
+	})
+	wantStates(t, g, "ticket  live, ticket 1.1.0 canary")
+	for _, step := range []func() (control.Deployed, error){
+		func() (control.Deployed, error) { return g.Control.Promote(t.Context(), "ticket") },
+		func() (control.Deployed, error) { return g.Control.Rollback(t.Context(), "ticket") },
+	} {
+		if _, err := step(); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Control.Reload(t.Context(), "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantStates(t, g, "ticket  live")
+	if len(g.Control.Status().SwitchedOff) != 0 {
+		t.Error("it counts as one that failed")
+	}
+}
+
 // Deploying under load loses no request, and neither do two deployments at once.
 func TestDeployUnderLoad(t *testing.T) {
 	g := startDeploying(t, "")
