@@ -104,15 +104,15 @@ func printMeasurement(w io.Writer, arg string, m *filter.Measurement) error {
 	case !m.Restorable:
 		fmt.Fprintln(t, "  reset\tnot possible: each exchange gets a fresh instance")
 	case m.Reset > 0:
-		fmt.Fprintf(t, "  reset\t%s\tafter a text of 1 KB\n", m.Reset)
+		fmt.Fprintf(t, "  reset\t%s\tafter a text of 1 KB\n", short(m.Reset))
 	}
 	fmt.Fprintf(t, "  memory\t%d KiB\tof one instance\n", m.Memory>>10)
-	fmt.Fprintf(t, "  instantiate\t%s\n", m.Instantiate)
+	fmt.Fprintf(t, "  instantiate\t%s\ta fresh instance\n", short(m.Instantiate))
 	if m.Cold > 0 {
-		fmt.Fprintf(t, "  cold\t%s\ta first exchange of 1 KB when no instance is alive\n", m.Cold)
+		fmt.Fprintf(t, "  cold\t%s\ta first exchange of 1 KB when no instance is alive\n", short(m.Cold))
 	}
-	fmt.Fprintf(t, "  from the cache\t%s\tloaded with its compiled code from disk, first exchange answered\n", m.FromCache)
-	fmt.Fprintf(t, "  compile\t%s\tthe same from nothing\n", m.Compile)
+	fmt.Fprintf(t, "  from the cache\t%s\tloaded with its compiled code from disk, first exchange answered\n", short(m.FromCache))
+	fmt.Fprintf(t, "  compile\t%s\tthe same from nothing\n", short(m.Compile))
 	return t.Flush()
 }
 
@@ -122,6 +122,15 @@ func printCost(w io.Writer, what string, c *filter.TextCost) {
 	}
 	n := float64(c.Bytes)
 	fmt.Fprintf(w, "  %s\t%d\t%.1f\t%d\t%d\t%.1f\n", what, c.Time.Nanoseconds(), float64(c.Time.Nanoseconds())/n, c.Guest.Nanoseconds(), c.Units, float64(c.Units)/n)
+}
+
+// short is a time with three digits or four, which is more than a measurement is good for.
+func short(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 10_000 {
+		unit *= 10
+	}
+	return d.Round(unit)
 }
 
 // size spells a number of bytes.

@@ -296,7 +296,7 @@ func (r *running) finish(res filter.Probed, spans []spanned, edited string, err 
 		fmt.Fprintf(r.err, "%slabel %s = %v%s\n", faint, key, res.Labels[key], off)
 	}
 	fmt.Fprintf(r.err, "%s%s, %s, %d units of fuel, %s of guest time, %d KiB of memory%s\n",
-		faint, count(len(spans), "span"), count(int(res.Calls), "call"), res.Units, res.Time, res.Memory>>10, off)
+		faint, count(len(spans), "span"), count(int(res.Calls), "call"), res.Units, short(res.Time), res.Memory>>10, off)
 	return nil
 }
 

@@ -118,7 +118,7 @@ func (t *vectorRun) module(ctx context.Context, e *filter.Engine, path string) (
 func (t *vectorRun) vector(v *filter.VectorResult, vs []filter.Vector) {
 	if v.Passed() {
 		if t.verbose {
-			fmt.Fprintf(t.out, "%s %d %q on %s: %s, %d units of fuel, %s\n", t.paint(greenText, "ok"), v.Number, v.Name, v.On, count(v.Runs, "run"), v.Units, v.Time)
+			fmt.Fprintf(t.out, "%s %d %q on %s: %s, %d units of fuel, %s\n", t.paint(greenText, "ok"), v.Number, v.Name, v.On, count(v.Runs, "run"), v.Units, short(v.Time))
 		}
 		return
 	}
@@ -176,7 +176,7 @@ func (t *vectorRun) sum(path string, r *filter.TestReport, vectors int) {
 	}
 	fmt.Fprintf(t.out, "%s: %s\n", t.paint(colour, fmt.Sprintf("%d of %d vectors passed", passed, vectors)), path)
 	fmt.Fprintf(t.out, "  runs    %d, with %s\n", runs, count(int(sum.Calls), "call"))
-	fmt.Fprintf(t.out, "  fuel    %d units, %d a call, in %s of guest time\n", sum.Units, sum.Units/max(sum.Calls, 1), sum.Time)
+	fmt.Fprintf(t.out, "  fuel    %d units, %d a call, in %s of guest time\n", sum.Units, sum.Units/max(sum.Calls, 1), short(sum.Time))
 	fmt.Fprintf(t.out, "  memory  %d KiB\n", memory>>10)
 	if r.Restorable {
 		fmt.Fprintf(t.out, "  reset   the instance was put back %s, and was the snapshot each time it was looked at\n", count(runs, "time"))
