@@ -92,7 +92,7 @@ func (r *replaying) run(ctx context.Context, p *policy.Policy, stderr io.Writer)
 		}
 		in = f
 	}
-	bar := progress{w: stderr, size: size, on: isTerminal(stderr)}
+	bar := progress{w: stderr, size: size, on: terminal(stderr)}
 	replay, lines := policy.NewReplay(p), bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), maxEvent)
 	for lines.Scan() {
