@@ -1,6 +1,7 @@
 package abi_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -193,7 +194,7 @@ func echo(t *testing.T, lang string) []byte {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(files, func(f string) bool { return strings.HasPrefix(f, "echo.") && f != "echo.vectors.json" })
-	source := read(t, "echo", files[i])
+	source := bytes.Replace(read(t, "echo", files[i]), []byte("github.com/sluicegate/sluice/filters/sdk/go"), []byte("sluice.local/echo/sluice"), 1)
 	if err := os.WriteFile(filepath.Join(dir, files[i]), source, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 //go:build wasip1
 
-// The echo filter, in Go: see README.md for what it does. It is built in the folder of a filter named echo.
+// The echo filter, in Go: see README.md for what it does. In the folder of a filter of its own, the kit is imported from there.
 package main
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"sluice.local/echo/sluice"
+	sluice "github.com/sluicegate/sluice/filters/sdk/go"
 )
 
 const open = 1 << 32 // of the state: a quote is open; the low half counts the dollars
