@@ -1,7 +1,7 @@
 // Words. Letters and figures make words; words that single signs link ("how-to", "pa$$word"), or single letters with single
 // spaces between them ("b o m b"), make a compound, which may be read as one word. A compound is judged when the next one is
 // known, since that may make an exception of its last word ("bomb shelter").
-#include "guard.h"
+#include "packed.h"
 
 #define MAX_PARTS 24
 #define MAX_JOINED MAX_WORD
@@ -125,16 +125,16 @@ static void flush(void) {
 	hand_over(end);
 }
 
-// word_alone is flush for a word that nothing links, the usual one.
-static void word_alone(void) {
-	look_t look = vocab_look(word.letters, word.n, word.digits);
+// word_alone is flush for a word that nothing links, the usual one. readable: its letters are there, to be read as words run
+// together where it is not known.
+static void word_alone(look_t look, int readable) {
 	if (pending.n && word.start - pending.end > APART) judge(0);
 	comp.start = word.start, comp.before = word.before, comp.gap = (u8)between.gap;
 	between.gap = 0;
 	new_n = 0;
 	if (look.n) {
 		add_word(look, word.start, word.end);
-	} else if (!split(word.letters, word.n, word.start, word.end)) { // a word of no phrase: nothing waits for it
+	} else if (!readable || !split(word.letters, word.n, word.start, word.end)) { // of no phrase: nothing waits for it
 		if (pending.n) judge(0);
 		has_last = 0;
 		number += comp.gap + 1u;
@@ -166,7 +166,7 @@ static void end_word(int may_link) {
 	if (comp.parts && !linked()) flush();
 	if (!comp.parts) {
 		if (!may_link) {
-			word_alone();
+			word_alone(vocab_look(word.letters, word.n, word.digits), 1);
 			return;
 		}
 		begin_compound();
@@ -306,22 +306,126 @@ static u32 read_plain(u32 i) {
 	return i;
 }
 
-// compound_plain takes words of plain text that a space follows, or a comma or full stop and a space: what most text is made
-// of. It does what compound_letter and compound_other would do, in fewer steps.
+// far_end finds the end of the word whose first eight letters stand at i. Where that is too far, it is at a letter.
+static u32 far_end(u32 i) {
+	u32 most = i + MAX_RUN;
+	for (i += 8; i < most && i + 16 <= text.n; i += 8) {
+		u64 others = packed_others(packed_load(text.b + i));
+		if (others) return i + (u32)__builtin_ctzll(others) / 8;
+	}
+	return i < most ? i : most;
+}
+
+// plain_t is a word of plain text.
+typedef struct {
+	u32 id, end;
+	u32 next;   // where the next one may begin
+	u32 behind; // what stands between them: DOT, GAP and NEWLINE as in between; PLACE times what stands before the next one
+} plain_t;
+enum { DOT = 1, GAP = 2, NEWLINE = 4, SETTLED = 8, PLACE = 16 }; // SETTLED: the first sign behind it says that nothing is linked to it
+
+enum { OTHERS, LETTERS, READ }; // for others to read; for read_plain; done
+
+// read_sign reads a sign behind a word, and a space behind that.
+static inline int read_sign(u32 sign, plain_t *to) {
+	u32 spaced = text.b[to->end + 1] == ' ';
+	if (spaced && (sign == '.' || sign == ',')) {
+		to->next++;
+		if (sign == '.') to->behind |= DOT | GAP;
+		return READ;
+	}
+	if (plain[sign]) return LETTERS;
+	if ((sign != '\n' && sign != '?' && sign != ':' && sign != ';' && sign != ')' && sign != '"') || pattern_first[sign] >> WORD & 1) return OTHERS;
+	u32 dot = sign == '?' || sign == ':' || sign == ';';
+	to->behind = SETTLED | dot * DOT | INSIDE * PLACE;
+	if (sign == '\n') to->behind = SETTLED | NEWLINE | LINE * PLACE;
+	else if (spaced) to->next++, to->behind = SETTLED | dot * (DOT | GAP) | SPACE * PLACE;
+	return READ;
+}
+
+// find_packed finds the word of seven letters at most.
+static inline int find_packed(u64 w, plain_t *to) {
+	w = packed_once(w);
+	if (w >= 1 << 16 && !vocab_begin(packed_beginning(w))) return READ;
+	to->id = vocab_find(w);
+	return vocab_prefixes ? LETTERS : READ;
+}
+
+// read_packed reads the word of plain text at i.
+static inline int read_packed(u32 i, u32 before, plain_t *to) {
+	u64 w = packed_load(text.b + i), others = packed_others(w);
+	if (pattern_first[w & 127] >> before & 1 && pattern_begins(w)) return OTHERS;
+	to->end = others ? i + (u32)__builtin_ctzll(others) / 8 : far_end(i);
+	to->next = to->end + 1, to->behind = SPACE * PLACE, to->id = NONE;
+	u32 sign = text.b[to->end];
+	if (sign != ' ') {
+		int how = read_sign(sign, to);
+		if (how != READ) return how;
+	}
+	if (!others) return vocab_far(w) ? LETTERS : READ;
+	w &= ((others & -others) - 1) >> 7;
+	return w < 256 ? OTHERS : find_packed(w, to);
+}
+
+static void note_behind(u32 behind) {
+	between.line = (behind & NEWLINE) != 0, between.dot = behind & DOT, between.gap = (behind & GAP) != 0;
+}
+
+// take judges what waits for the word, or makes it wait. w is a copy, as a struct that is pointed to
+// can't stay in locals.
+static void take(look_t look, int readable, plain_t w, u8 *before) {
+	scan.at = w.behind & SETTLED ? w.end + 1 : w.next;
+	word.start = w.end - word.run, word.end = w.end;
+	word.before = *before, *before = (u8)(w.behind / PLACE);
+	word_alone(look, readable);
+	note_behind(w.behind);
+}
+
+// skim passes over plain words from *at on that are of no phrase, and over fillers, all in locals, and takes the first one that
+// is more, or that others wait for. Else it says who has to go on at *at.
+static int skim(u32 *at, u8 *place) {
+	u32 i = *at, counted = 0, fillers = 1, behind = *place * PLACE | (between.gap ? GAP : 0), filler = 0;
+	plain_t w;
+	int how, waits = pending.n != 0;
+	while ((how = i + 24 > text.n ? LETTERS : read_packed(i, behind / PLACE, &w)) == READ) {
+		filler = w.id != NONE && id_flags[w.id] & ID_STOP;
+		if (waits || (w.id != NONE && !filler)) break;
+		counted += (behind & GAP) / GAP + !filler;
+		fillers &= filler;
+		behind = w.behind;
+		i = w.next;
+	}
+	if (i != *at) note_behind(behind), has_last &= (int)fillers, number += counted;
+	*place = (u8)(behind / PLACE), *at = i;
+	if (how != READ) return how;
+	if (filler && waits && w.behind & SETTLED) return OTHERS; // its sign may be too far from what waits
+	word.run = w.end - i, *at = w.next;
+	take(w.id == NONE ? (look_t){{0}, 0, 0} : (look_t){{(u16)w.id}, 1, (u8)filler}, 0, w, place);
+	return READ;
+}
+
+// begins_pattern is 1 where the word of plain text just read may begin a pattern.
+static int begins_pattern(u32 before) {
+	const u8 *b = text.b + word.start;
+	if (!(pattern_first[word.letters[0]] >> before & 1)) return 0;
+	return word.run < 3 || is_digit(word.letters[0]) || pattern_begins((u64)(b[0] | b[1] << 8 | b[2] << 16) | 0x202020);
+}
+
+// compound_plain takes words of plain text that a space follows, or a comma or full stop and a space, or in places another
+// sign: what most text is made of. It does what compound_letter and compound_other would do, in fewer steps.
 u32 compound_plain(u32 i, u8 *before) {
 	if (word.on || comp.parts || comp.junk) return i;
 	while (!scan.over) {
+		int how = skim(&i, before);
+		if (how == READ) continue;
+		if (how == OTHERS) break;
 		u32 start = i, end = read_plain(i), after = end;
-		if (word.run < 2 || word.run > MAX_RUN || pattern_first[word.letters[0]] >> *before & 1) return start;
-		int dot = end < text.n && text.b[end] == '.';
+		if (word.run < 2 || word.run > MAX_RUN || begins_pattern(*before)) return start;
+		u32 dot = end < text.n && text.b[end] == '.';
 		if (dot || (end < text.n && text.b[end] == ',')) after++;
 		if (after >= text.n || text.b[after] != ' ') return start;
-		i = scan.at = after + 1;
-		word.before = *before, *before = SPACE;
-		between.line = 0;
-		word_alone();
-		between.dot = dot;
-		if (dot) between.gap = 1;
+		i = after + 1;
+		take(vocab_look(word.letters, word.n, word.digits), 1, (plain_t){NONE, end, i, dot * (DOT | GAP) | SPACE * PLACE}, before);
 	}
 	return i;
 }

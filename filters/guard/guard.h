@@ -6,6 +6,9 @@
 //                                                                          -> compound.c: words -> vocab.c: their numbers
 //         -> phrase.c: phrases complete at a word -> finding.c: counts, score, verdicts, spans; guard.c runs it and holds back
 //
+// Plain text, which most of it is, goes a shorter way to the same end: compound_plain reads its words eight letters at once
+// (packed.h) and passes over those of no phrase.
+//
 // The rule that makes whole equal to streamed: an event (a pattern ends, a word is judged) happens at a position of the scan
 // that the text alone decides. The scan of a call begins where the text held back begins and passes over it again; events
 // up to where the scan was before change what is under way but are not told a second time.
@@ -68,6 +71,7 @@ static inline u32 append_letter(u32 *letters, u32 n, u32 c) { // doubled letters
 // pattern.c
 extern u8 pattern_first[129]; // a bit for each of LINE to WORD: a pattern may begin with this character behind it
 extern u64 pattern_live;      // not 0 while a pattern is under way
+int pattern_begins(u64 w);      // with a word whose first letters are w, in lower case, the first letter lowest
 int pattern_after_word(void); // one may begin with a space, comma or full stop behind a word
 void pattern_reset(void);
 void pattern_begin(void); // of a call

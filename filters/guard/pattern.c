@@ -13,6 +13,9 @@
 u8 pattern_first[129];
 u64 pattern_live;
 
+// By the first letter of patterns: a bit for each letter that may be their second, their third. All, where there is none.
+static u32 seconds[32], thirds[32];
+
 static u64 rows[129][LANES]; // which positions take a character
 static u64 firsts[LANES], lasts[LANES], state[LANES];
 static u64 begins[4][LANES]; // the firsts of those that may begin after LINE, SPACE, INSIDE, WORD
@@ -25,7 +28,26 @@ void pattern_reset(void) {
 		for (u32 w = 0; w < LANES; w++) rows[c][w] = 0;
 	}
 	for (u32 w = 0; w < LANES; w++) used[w] = 0, firsts[w] = lasts[w] = begins[LINE][w] = begins[SPACE][w] = begins[INSIDE][w] = begins[WORD][w] = 0;
+	for (u32 c = 0; c < 32; c++) seconds[c] = thirds[c] = 0;
 	lanes = 0;
+}
+
+// pattern_begins spares a word the patterns, character by character, where they would be dead at its third letter.
+int pattern_begins(u64 w) {
+	u32 first = w & 31, second = w >> 8 & 127, third = w >> 16 & 127;
+	if (second - 'a' >= 26 || !(seconds[first] >> (second & 31) & 1)) return second - 'a' >= 26;
+	return third - 'a' >= 26 || thirds[first] >> (third & 31) & 1;
+}
+
+static u32 letters_of(const u64 *taken) { return (u32)(taken[1] >> 32); } // as seconds has them
+
+static void note_start(u64 (*sets)[3], u32 len) {
+	u32 starts = letters_of(sets[0]);
+	for (u32 c = 1; c < 27; c++) {
+		if (!(starts >> c & 1)) continue;
+		seconds[c] |= letters_of(sets[1]);
+		thirds[c] |= len > 2 ? letters_of(sets[2]) : ~0u;
+	}
 }
 
 void pattern_begin(void) {
@@ -148,6 +170,7 @@ const char *pattern_add(u32 list, u32 weight, const u8 *s, u32 n) {
 	u32 places = line ? 1 << LINE : 1 << LINE | 1 << SPACE | 1 << INSIDE | !word << WORD;
 	for (u32 c = 0; c < 129; c++)
 		if (sets[0][c >> 6] >> (c & 63) & 1) pattern_first[c] |= (u8)places;
+	note_start(sets, len);
 	firsts[w] |= 1ull << at;
 	for (u32 k = LINE; k <= WORD; k++)
 		if (places >> k & 1) begins[k][w] |= 1ull << at;

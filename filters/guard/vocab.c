@@ -1,52 +1,57 @@
 // Words: a table from a word's letters to its id. Inflected forms share an id: endings are taken away the same way from the
 // words of phrases and of texts, irregular forms are listed. Figures among letters are read as the letters they look like.
-#include "guard.h"
+#include "packed.h"
 #include "words.h"
 
-#define MAX_IDS 2048
-#define TABLE 8192 // slots of the table: at most half of them are used
 #define MAX_EXCEPTIONS 192
 #define PREFIX 0x9e3779b97f4a7c15ull
 
-static u32 keys[TABLE]; // a second hash of the word; the first says where to look
-static u16 key_ids[TABLE];
+u32 vocab_keys[TABLE], vocab_begins[1024], vocab_pairs[32];
+u16 vocab_ids[TABLE];
+u64 vocab_prefixes;
 static u32 keys_used;
 static u32 ids_len;
 u8 id_flags[MAX_IDS], id_reach[MAX_IDS];
-static u64 prefix_lengths; // a bit for each length of a prefix in use
-static u64 begins[275];    // a bit for each three letters that a word begins with
 static struct {
 	u16 first, second;
 } exceptions[MAX_EXCEPTIONS];
 static u32 exceptions_len;
 
-static u64 hash_step(u64 h, u32 c) { return (h ^ c) * 0x100000001b3ull; }
-static const u64 hash_seed = 0xcbf29ce484222325ull;
+// hash_t is a word's hash under way: its letters are taken eight at a time, each in its byte.
+typedef struct {
+	u64 done, letters;
+	u32 shift;
+} hash_t;
 
-static u64 hash(const u32 *letters, u32 n) {
-	u64 h = hash_seed;
-	for (u32 i = 0; i < n; i++) h = hash_step(h, letters[i]);
-	return h;
+static inline void hash_letter(hash_t *h, u32 c) {
+	u64 spread = c < 128 ? c : c * PREFIX; // other letters take more than a byte
+	h->letters ^= spread << h->shift | spread >> 1 >> (63 - h->shift);
+	if ((h->shift = (h->shift + 8) % 64)) return;
+	h->done = vocab_mix(h->done ^ h->letters), h->letters = 0;
 }
 
-static u32 place(u64 h) {
-	u64 mixed = h * PREFIX;
-	u32 key = (u32)h | 1, i = (u32)(mixed >> 51);
-	while (keys[i] && keys[i] != key) i = (i + 1) % TABLE;
-	return i;
+static inline u64 hash_end(const hash_t *h) { return vocab_mix(h->done ^ h->letters); }
+
+static u64 hash(const u32 *letters, u32 n, u32 last) {
+	hash_t h = {0, 0, 0};
+	for (u32 i = 0; i + 1 < n; i++) hash_letter(&h, letters[i]);
+	if (n) hash_letter(&h, last);
+	return hash_end(&h);
 }
+
+static u64 hash_word(const u32 *letters, u32 n) { return hash(letters, n, n ? letters[n - 1] : 0); }
 
 static u32 look_hash(u64 h) {
-	u32 i = place(h);
-	return keys[i] ? key_ids[i] : NONE;
+	u32 i = vocab_place(h);
+	return vocab_keys[i] ? vocab_ids[i] : NONE;
 }
 
 static int put(u64 h, u32 id) {
-	u32 i = place(h);
-	if (keys[i]) return 1;
+	u32 i = vocab_place(h);
+	if (vocab_keys[i]) return 1;
 	if (keys_used >= TABLE / 2) return 0;
 	keys_used++;
-	keys[i] = (u32)h | 1, key_ids[i] = (u16)id;
+	vocab_keys[i] = TABLE_KEY(h), vocab_ids[i] = (u16)id;
 	return 1;
 }
 
@@ -80,25 +85,59 @@ static u32 stem(const u32 *l, u32 n, u32 *last) {
 static u64 stem_hash(const u32 *l, u32 n) {
 	u32 last;
 	n = stem(l, n, &last);
-	return n ? hash_step(hash(l, n - 1), last) : hash(l, 0);
+	return hash(l, n, last);
 }
 
-// beginning is a number below 26^3 for three letters from a to z, more for others.
-static u32 beginning(const u32 *l) {
-	u32 a = l[0] - 'a', b = l[1] - 'a', c = l[2] - 'a';
-	return a < 26 && b < 26 && c < 26 ? (a * 26 + b) * 26 + c : ~0u;
+// stems is 0 where stem leaves a word with that last letter as it is.
+static int stems(u32 last) {
+	return last == 's' || last == 'g' || last == 'r' || last == 'd' || last == 'e' || last == 'y';
 }
+
+static int packed_vowel(u64 w) {
+	const u32 vowels = 1 << ('a' & 31) | 1 << ('e' & 31) | 1 << ('i' & 31) | 1 << ('o' & 31) | 1 << ('u' & 31) | 1 << ('y' & 31);
+	for (; w; w >>= 8)
+		if ((w & 64) && vowels >> (w & 31) & 1) return 1;
+	return 0;
+}
+
+// packed_stem is stem for the word at w. In top its last letter is the highest byte: a shift takes letters away.
+static u64 packed_stem(u64 w) {
+	u32 n = packed_len(w);
+	u64 top = w << (64 - 8 * n);
+	u32 three = (u32)(top >> 40), two = three >> 8, one = two >> 8;
+	if (n > 4 && three == ('i' | 'e' << 8 | 's' << 16)) top <<= 16, n -= 2;
+	else if (n > 3 && one == 's' && (two & 255) != 'u' && (two & 255) != 'i') top <<= 8, n--;
+	three = (u32)(top >> 40), two = three >> 8;
+	u32 away = three == ('i' | 'n' << 8 | 'g' << 16) ? 3 : two == ('e' | 'r' << 8) || two == ('e' | 'd' << 8) ? 2 : 0;
+	if (n >= 5 && away && packed_vowel(top << 8 * away >> (64 - 8 * (n - away)))) top <<= 8 * away, n -= away;
+	if (n >= 4 && top >> 56 == 'e') top <<= 8, n--;
+	if (n >= 2 && top >> 56 == (top >> 48 & 255)) top <<= 8, n--; // a figure
+	if (n >= 3 && top >> 56 == 'y') top ^= (u64)('y' ^ 'i') << 56;
+	return top >> (64 - 8 * n);
+}
+
+static int plain3(const u32 *l) { return l[0] - 'a' < 26 && l[1] - 'a' < 26 && l[2] - 'a' < 26; }
+static u32 beginning(const u32 *l) { return packed_beginning(l[0] | l[1] << 8 | l[2] << 16); }
 
 // may_begin is 0 where no known word of three letters or more begins like l, to spare it the hash.
-static int may_begin(const u32 *l, u32 n) {
-	if (n < 3) return 1;
-	u32 k = beginning(l);
-	return k == ~0u || begins[k >> 6] >> (k & 63) & 1;
-}
+static int may_begin(const u32 *l, u32 n) { return n < 3 || !plain3(l) || vocab_begin(beginning(l)); }
 
 static void note_beginning(const u32 *l, u32 n) {
-	u32 k = n < 3 ? ~0u : beginning(l);
-	if (k != ~0u) begins[k >> 6] |= 1ull << (k & 63);
+	if (n < 3 || !plain3(l)) return;
+	u32 k = beginning(l);
+	vocab_begins[k >> 5] |= 1u << (k & 31);
+}
+
+// note_pair notes words of two letters, which others that run together may begin with.
+static void note_pair(const u32 *l, u32 n, u32 last) {
+	if (n == 2 && l[0] - 'a' < 26 && last - 'a' < 26) vocab_pairs[l[0] & 31] |= 1u << (last & 31);
+}
+
+static void note(const u32 *l, u32 n) {
+	u32 last, stemmed = stem(l, n, &last);
+	note_beginning(l, n);
+	note_pair(l, stemmed, last);
+	if (n) note_pair(l, n, l[n - 1]);
 }
 
 static u32 intern_hash(u64 h, u64 raw) {
@@ -113,10 +152,10 @@ static u32 intern_hash(u64 h, u64 raw) {
 }
 
 u32 vocab_intern(const u32 *letters, u32 n, int prefix) {
-	u64 raw = hash(letters, n);
-	note_beginning(letters, n);
+	u64 raw = hash_word(letters, n);
+	note(letters, n);
 	if (prefix) {
-		prefix_lengths |= 1ull << n;
+		vocab_prefixes |= 1ull << n;
 		return intern_hash(raw ^ PREFIX, raw ^ PREFIX);
 	}
 	u32 id = look_hash(raw);
@@ -134,19 +173,38 @@ static void add_id(look_t *to, u32 id) {
 }
 
 static void look_prefixes(look_t *to, const u32 *letters, u32 n) {
-	u64 h = hash_seed;
+	hash_t h = {0, 0, 0};
 	for (u32 i = 0; i < n && i < MAX_WORD; i++) {
-		h = hash_step(h, letters[i]);
-		if (prefix_lengths >> (i + 1) & 1) add_id(to, look_hash(h ^ PREFIX));
+		hash_letter(&h, letters[i]);
+		if (vocab_prefixes >> (i + 1) & 1) add_id(to, look_hash(hash_end(&h) ^ PREFIX));
 	}
+}
+
+u32 vocab_find(u64 w) {
+	u32 id = look_hash(vocab_mix(w));
+	if (id == NONE && stems((u32)(w >> (8 * packed_len(w) - 8)))) id = look_hash(vocab_mix(packed_stem(w)));
+	return id == NONE || !id_flags[id] ? NONE : id;
+}
+
+static u32 find_long(const u32 *letters, u32 n) {
+	u32 id = look_hash(hash_word(letters, n));
+	return id == NONE && n && stems(letters[n - 1]) ? look_hash(stem_hash(letters, n)) : id;
+}
+
+// pack gives 0 where a word has more than seven letters, or others than ASCII.
+static u64 pack(const u32 *letters, u32 n) {
+	u64 w = 0;
+	u32 all = 0;
+	if (n > 7) return 0;
+	for (u32 i = 0; i < n; i++) all |= letters[i], w |= (u64)letters[i] << 8 * i;
+	return all < 128 ? w : 0;
 }
 
 static void look_word(look_t *to, const u32 *letters, u32 n) {
 	if (!may_begin(letters, n)) return;
-	if (prefix_lengths) look_prefixes(to, letters, n);
-	u32 id = look_hash(hash(letters, n));
-	if (id == NONE) id = look_hash(stem_hash(letters, n));
-	add_id(to, id);
+	if (vocab_prefixes) look_prefixes(to, letters, n);
+	u64 w = pack(letters, n);
+	add_id(to, w ? vocab_find(w) : find_long(letters, n));
 }
 
 // look_leet reads figures as letters: 1 as i and as l. Doubled letters that come of it count once.
@@ -181,12 +239,12 @@ u32 vocab_split(const u32 *letters, u32 n, u16 *ids, u32 cap) {
 	from[0] = 0;
 	for (u32 i = 0; i < n; i++) {
 		if (from[i] == 255) continue;
-		u64 h = hash_seed;
+		hash_t h = {0, 0, 0};
 		u32 end = may_begin(letters + i, n - i) ? i + 16 : i + 2;
 		for (u32 k = i; k < n && k < end; k++) {
-			h = hash_step(h, letters[k]);
+			hash_letter(&h, letters[k]);
 			if (from[k + 1] != 255 || (k == i && letters[i] != 'a' && letters[i] != 'i')) continue;
-			u32 id = look_hash(h);
+			u32 id = look_hash(hash_end(&h));
 			if (id == NONE) continue;
 			from[k + 1] = (u8)i, id_at[k + 1] = (u16)id;
 			if (k + 1 < n && letters[k + 1] == 's' && from[k + 2] == 255) from[k + 2] = (u8)i, id_at[k + 2] = (u16)id; // a plural
@@ -241,16 +299,18 @@ static u32 word_end(const char *s) {
 static void alias(const char *s, u32 n, u32 id) {
 	u32 letters[MAX_WORD], k = 0;
 	for (u32 i = 0; i < n; i++) k = append_letter(letters, k, (u8)s[i]);
-	note_beginning(letters, k);
-	put(hash(letters, k), id);
+	note(letters, k);
+	put(hash_word(letters, k), id);
 	put(stem_hash(letters, k), id);
 }
 
 void vocab_reset(void) {
-	for (u32 i = 0; i < TABLE; i++) keys[i] = 0;
+	for (u32 i = 0; i < TABLE; i++) vocab_keys[i] = 0;
 	for (u32 i = 0; i < MAX_IDS; i++) id_flags[i] = id_reach[i] = 0;
-	for (u32 i = 0; i < sizeof begins / sizeof begins[0]; i++) begins[i] = 0;
-	keys_used = ids_len = exceptions_len = 0, prefix_lengths = 0;
+	for (u32 i = 0; i < sizeof vocab_begins / sizeof vocab_begins[0]; i++) vocab_begins[i] = 0;
+	for (u32 i = 0; i < 32; i++) vocab_pairs[i] = 0;
+	vocab_pairs['a' & 31] = vocab_pairs['i' & 31] = ~0u; // words by themselves
+	keys_used = ids_len = exceptions_len = 0, vocab_prefixes = 0;
 	for (const char *s = filler_words; *s; s += *s == ' ') {
 		u32 n = word_end(s), id = intern_text(s, n);
 		if (id != NONE) id_flags[id] |= ID_STOP;
