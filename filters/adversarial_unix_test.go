@@ -13,6 +13,9 @@ import (
 // TestRedactAdversarial: whatever the text, four times of it take about four times as long; a scan that looks back over
 // what it has seen would take sixteen times.
 func TestRedactAdversarial(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector")
+	}
 	h := newHost(t, builtin(t, "redact"))
 	least := func(text string) time.Duration {
 		best := time.Hour

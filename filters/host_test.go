@@ -244,6 +244,9 @@ func builtin(t testing.TB, name string) []byte {
 // buildGo compiles the example of the Go SDK with the stock toolchain.
 func buildGo(t testing.TB) []byte {
 	t.Helper()
+	if raceDetector {
+		t.Skip("under the race detector")
+	}
 	out := filepath.Join(t.TempDir(), "example.wasm")
 	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "./sdk/go/example")
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool { return e == "GOFLAGS=-race" }), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")

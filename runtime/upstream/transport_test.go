@@ -197,7 +197,7 @@ func TestTransportTimeouts(t *testing.T) {
 			})
 		})
 	}
-	f("first byte", upstream.Timeouts{Connect: 30 * time.Millisecond, FirstByte: 30 * time.Millisecond}, modelserver.Hang(nil))
+	f("first byte", upstream.Timeouts{Connect: 500 * time.Millisecond, FirstByte: 30 * time.Millisecond}, modelserver.Hang(nil))
 	f("idle", upstream.Timeouts{Idle: 30 * time.Millisecond}, modelserver.Hang(half))
 }
 
@@ -213,7 +213,7 @@ func TestTransportFirstEventTimeout(t *testing.T) {
 				<-time.After(5 * time.Millisecond)
 			}
 		}
-		_, tr := start(upstream.TransportOptions{Timeouts: upstream.Timeouts{Connect: 50 * time.Millisecond, FirstByte: 50 * time.Millisecond}}, beat)
+		_, tr := start(upstream.TransportOptions{Timeouts: upstream.Timeouts{Connect: 500 * time.Millisecond, FirstByte: 50 * time.Millisecond}}, beat)
 		resp, err := tr.Do(t.Context(), chat(`{}`))
 		if err != nil {
 			t.Fatal(err)
