@@ -516,7 +516,7 @@ func TestLargeHead(t *testing.T) {
 
 func TestDecision(t *testing.T) {
 	l := start(t)
-	l.Write("sluice.yaml", strings.Replace(config, `policy: {path: "builtin:default"}`, `policy: {path: "builtin:default", decisions: {path: decisions.jsonl}}`, 1))
+	l.Write("sluice.yaml", strings.Replace(config, `"builtin:default", `, `"builtin:default", decisions: {path: decisions.jsonl}, `, 1))
 	if r := l.ask("POST /reload", l.token()); r.Status != 200 {
 		t.Fatal(r.Status, r.Body)
 	}

@@ -63,7 +63,8 @@ auth:
     - {id: blue, tenant: blue, roles: [developer]}
 `
 
-// Rest is what most tests need beside auth and models: redaction both ways, the shipped policy, a cache, an audit log.
+// Rest is what most tests need beside auth and models: redaction both ways, the shipped policy with time enough for a busy
+// machine, a cache, an audit log.
 const Rest = `
 filters:
   - name: redact
@@ -71,7 +72,7 @@ filters:
     on: [request, response]
     required: true
     config: {request: {default: token}, response: {default: mask}}
-policy: {path: "builtin:default"}
+policy: {path: "builtin:default", timeout: 5s}
 cache: {size: 16MiB, ttl: 10m}
 audit: {path: audit.jsonl, on_full: refuse}
 `
