@@ -82,6 +82,9 @@ const guardConfig = `{"reject_at": 100, "except": ["red shelter"], "lists": [
 
 // TestGuardSplits is the property that streams rest on: however a text is cut, guard says the same about it.
 func TestGuardSplits(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector")
+	}
 	h := newGuard(t, guardConfig)
 	r := rand.New(rand.NewPCG(3, 9))
 	seen, most := map[string]int{}, 0

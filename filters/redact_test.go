@@ -34,6 +34,9 @@ func vectors(t testing.TB) []vector {
 
 // TestRedactVectors runs every vector whole, at every split, and character by character.
 func TestRedactVectors(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector")
+	}
 	plain := newHost(t, builtin(t, "redact"))
 	for _, v := range vectors(t) {
 		t.Run(v.Name, func(t *testing.T) {
@@ -95,6 +98,9 @@ func sprinkle(r *rand.Rand, n int) string {
 
 // TestRedactSplits is the property that streams rest on: however a text is cut, the findings are the whole text's.
 func TestRedactSplits(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector")
+	}
 	configs := []string{"{}", `{"hold": 96, "kinds": ["default", "lei"]}`, `{"words": [{"kind": "word", "words": ["4111", "x用"]}], "patterns": [{"kind": "pat", "pattern": "(b@c|[a-z]{2,50}0|é+)\\b"}]}`}
 	most := 0
 	for seed, config := range configs {

@@ -151,9 +151,12 @@ func TestWalkRequests(t *testing.T) {
 		if r := s.Post("red", path, body(t, base)); r.Status != 200 {
 			t.Fatalf("%s as it stands: %d %s", name, r.Status, r.Body)
 		}
-		edited := 0
+		edited, n := 0, 0
 		try := func(what string, at way, sent any) {
 			t.Helper()
+			if n++; raceDetector && n%8 != 0 {
+				return
+			}
 			had := len(s.m.Requests())
 			r := s.Post("red", path, body(t, sent), "Cache-Control", "no-store")
 			nature := natureOf(operation, false, at)
@@ -180,7 +183,7 @@ func TestWalkRequests(t *testing.T) {
 			try("a key", append(slices.Clip(at), "x_key"), put(base, append(slices.Clip(at), marker), 1))
 			try("an unknown member", append(slices.Clip(at), "x_key"), put(base, append(slices.Clip(at), "x_key"), []any{[]any{marker}}))
 		}
-		if edited < len(leaves) {
+		if edited < len(leaves) && !raceDetector {
 			t.Errorf("%s: of %d places only %d requests went on", name, len(leaves), edited)
 		}
 		t.Logf("%s: %d places, %d objects, %d requests went on without the value", name, len(leaves), len(objects), edited)
