@@ -12,14 +12,15 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
-// redactor loads the shipped redaction filter.
+// redactor loads the shipped redaction filter with all the guest time there is: what it finds is tested, on machines that
+// may be busy.
 func redactor(t testing.TB) *Filter {
 	t.Helper()
 	code, ok := filters.Builtin("redact")
 	if !ok {
 		t.Fatal("there is no builtin:redact")
 	}
-	return load(t, Spec{Name: "redact", Module: code, Request: true, Answer: true, Actions: Actions{DefaultRequest: Token}})
+	return load(t, Spec{Name: "redact", Module: code, Request: true, Answer: true, Actions: Actions{DefaultRequest: Token}, Limits: Limits{Base: MaxGuestTime}})
 }
 
 // prose is text without findings.
