@@ -34,7 +34,8 @@ var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b 
 // After a failure that may be repeated it goes on to the next target at once; when all have been tried it starts again
 // after a pause (exponential, with jitter, at least the Retry-After asked for) with those that may recover. It gives up
 // when the attempts are used up, when the pause would outlast ctx, and at a failure that says to. A streamed answer is
-// given once its first event is there, so that a death before it is repeated too.
+// given once its first event is there, so that a death before it is repeated too. A call with effects at the model server
+// (Call.Once) is repeated only while no byte of it was written.
 //
 // attempt makes the call for a target, its body appended to dst, which is valid until the attempt is over. onAttempt
 // hears of every attempt. Errors are *Failure: the last one.
@@ -61,7 +62,7 @@ func Forward(ctx context.Context, targets []Target, attempt func(dst []byte, t T
 		}
 		last = err
 		onAttempt(exchange.Attempt{Model: t.Model, Endpoint: t.Endpoint.Name(), Code: last.Code, Status: last.Status, Duration: time.Since(start)})
-		if last.Retry == RetryNo {
+		if last.Retry == RetryNo || call.Once && last.BodySent {
 			break
 		}
 		r.failed(last)

@@ -32,6 +32,7 @@ type Call struct {
 	Body      []byte
 	RequestID string  // goes out as x-request-id; may be empty
 	Header    []Field // see Forwardable; what is not on the list there is not sent
+	Once      bool    // has effects at the model server: not sent again once bytes of it were written
 }
 
 // Reply is a model server's answer, with a 2xx status. One of Body and Events is set: Events for a streamed call.
