@@ -150,6 +150,12 @@ func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 	case u.Scheme == "http" && e.CAFile != "":
 		d.faultAt(path+".ca_file", "the url is not https, so no certificate is checked; remove one")
 	}
+	switch {
+	case e.APIs != nil && e.Provider != "openai" && d.clean(path+".provider"):
+		d.faultAt(path+".apis", "given for a provider whose APIs are known; remove it")
+	case e.APIs != nil && len(e.APIs) == 0:
+		d.faultAt(path+".apis", "an empty list; name what the server has, such as chat")
+	}
 	for i, name := range e.Requires {
 		if !slices.ContainsFunc(c.Filters, func(f Filter) bool { return f.Name == name }) {
 			d.faultAt(indexed(path+".requires", i), "no filter has this name; add it to filters or remove it here")

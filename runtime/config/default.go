@@ -28,7 +28,10 @@ func (j *JWT) setDefaults() {
 	j.Refresh = 15 * time.Minute
 }
 
-func (m *Model) setDefaults() { m.Opaque = "refuse" }
+func (m *Model) setDefaults() {
+	m.Opaque = "refuse"
+	m.MaxOutput = 4096
+}
 
 func (e *Endpoint) setDefaults() {
 	e.Weight = 1

@@ -127,6 +127,9 @@ type Model struct {
 	Cost Cost `yaml:"cost"`
 	// Context is the model's window in usage tokens; 0 is unknown.
 	Context int `yaml:"context" jsonschema:"minimum=0"`
+	// MaxOutput is how many usage tokens an answer may have where the request sets no limit and the endpoint's API wants
+	// one, as Anthropic's does.
+	MaxOutput int `yaml:"max_output" jsonschema:"minimum=1,maximum=10000000"`
 	// Opaque says whether content that no text filter can read may pass beside a required filter.
 	Opaque string `yaml:"opaque" jsonschema:"enum=refuse,enum=allow"`
 }
@@ -145,6 +148,9 @@ type Endpoint struct {
 	Name string `yaml:"name" jsonschema:"required"`
 	// Provider is the dialect the endpoint speaks.
 	Provider string `yaml:"provider" jsonschema:"required,enum=demo,enum=openai"`
+	// APIs are those of the OpenAI API that the server has; a request for another is translated to one of them where it can
+	// be. Left out: chat, completions and embeddings.
+	APIs []string `yaml:"apis" jsonschema:"enum=chat,enum=completions,enum=embeddings,enum=responses"`
 	// URL is the base of its API, such as http://127.0.0.1:8000/v1.
 	URL string `yaml:"url"`
 	// Model is the model's name there; left out, the same name as here.

@@ -39,7 +39,7 @@ func (b *builder) models() {
 
 func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *upstream.Endpoint {
 	o := provider.Options{
-		URL: e.URL, Registry: b.c.registry,
+		URL: e.URL, Registry: b.c.registry, APIs: e.APIs, MaxOutput: int64(m.MaxOutput),
 		MaxAnswer: int(b.cfg.Limits.Answer), MaxEvent: int(b.cfg.Limits.Event),
 		Timeouts: upstream.Timeouts{Connect: e.Timeouts.Connect, FirstByte: e.Timeouts.FirstByte, Idle: e.Timeouts.Idle},
 	}

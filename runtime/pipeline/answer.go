@@ -162,7 +162,7 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 func (r *run) call(dst []byte, t upstream.Target) *upstream.Call {
 	req := r.x.Request
 	return &upstream.Call{
-		Operation: req.Operation, Stream: req.Stream, RequestID: r.x.ID, Header: upstream.Forwardable(r.x.Client.Headers),
+		Operation: req.Operation, Format: req.Format.Name(), Stream: req.Stream, RequestID: r.x.ID, Header: upstream.Forwardable(r.x.Client.Headers),
 		Body: req.Format.Render(dst, req, wire.Rendering{Model: t.Endpoint.Model(), Usage: req.Stream}),
 	}
 }

@@ -40,6 +40,18 @@ func newOpenAI(o Options) (upstream.Caller, error) {
 // Close gives up the connections.
 func (d *openAI) Close() error { return d.transport.Close() }
 
+// openAIFormats are the formats of the APIs that the server has: chat, completions and embeddings where nothing is said.
+func openAIFormats(o Options) []string {
+	if o.APIs == nil {
+		return []string{"openai.chat", "openai.completions", "openai.embeddings"}
+	}
+	out := make([]string, len(o.APIs))
+	for i, api := range o.APIs {
+		out[i] = "openai." + api
+	}
+	return out
+}
+
 // openAIPath is an operation's path under the base URL; "" where the API has none. /inference is a chat upstream.
 func openAIPath(op wire.Operation) string {
 	switch op {

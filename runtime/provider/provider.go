@@ -1,6 +1,7 @@
 // Package provider holds the dialects of model vendors: for each, where its operations are, how it is authenticated to,
 // and how its answers, streams and errors are read. A dialect is an upstream.Caller; package upstream plans and repeats
-// its calls. One table names them all.
+// its calls. One table names them all, and for each the formats of requests that it speaks; a request in another format
+// is translated on its way out, and its answer on its way in.
 package provider
 
 import (
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire/translate"
 )
 
 // Options describe one endpoint to its dialect.
@@ -23,12 +25,27 @@ type Options struct {
 	MaxEvent   int                    // bytes of one event of a stream; 0 means 1 MiB
 	Registry   *upstream.Registry     // shares connections with other generations; nil: not shared
 	WordDelay  time.Duration          // demo's pause before each streamed word
+	APIs       []string               // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
+	MaxOutput  int64                  // usage tokens of an answer where a translated request names no limit and needs one; 0: 4096
+}
+
+// dialect is one row of the table.
+type dialect struct {
+	build func(Options) (upstream.Caller, error)
+	// formats names the wire formats that it speaks. Others are translated to the first of them that they can be
+	// translated to: see translated.
+	formats func(Options) []string
 }
 
 // dialects is THE table of dialects.
-var dialects = map[string]func(Options) (upstream.Caller, error){
-	"openai": newOpenAI,
-	"demo":   newDemo,
+var dialects = map[string]dialect{
+	"openai": {newOpenAI, openAIFormats},
+	"demo":   {newDemo, only("openai.chat", "openai.completions", "openai.embeddings")},
+}
+
+// only are the formats of a dialect that speaks the same at every endpoint.
+func only(formats ...string) func(Options) []string {
+	return func(Options) []string { return formats }
 }
 
 // Kinds lists the names that New takes, sorted.
@@ -36,9 +53,13 @@ func Kinds() []string { return slices.Sorted(maps.Keys(dialects)) }
 
 // New makes the caller of one endpoint that speaks the dialect of that name.
 func New(kind string, o Options) (upstream.Caller, error) {
-	build, ok := dialects[kind]
+	d, ok := dialects[kind]
 	if !ok {
 		return nil, fmt.Errorf("unknown provider %q: want one of %s", kind, strings.Join(Kinds(), ", "))
 	}
-	return build(o)
+	native, err := d.build(o)
+	if err != nil {
+		return nil, err
+	}
+	return &translated{native: native, formats: d.formats(o), options: translate.Options{MaxOutput: o.MaxOutput}}, nil
 }

@@ -56,9 +56,9 @@ func (e *Endpoint) InFlight() int { return int(e.record.inFlight.Load()) }
 // Probe asks the model server, without any caller's text, whether it can be reached and takes the credential. A Caller
 // that has no method Probe(ctx) error is taken at its word. Errors are *Failure; the record does not hear of them.
 func (e *Endpoint) Probe(ctx context.Context) error {
-	p, ok := e.o.Caller.(interface {
+	p, ok := as[interface {
 		Probe(ctx context.Context) error
-	})
+	}](e.o.Caller)
 	if !ok {
 		return nil
 	}
@@ -70,10 +70,24 @@ func (e *Endpoint) Close() error {
 	if e.o.Registry != nil {
 		e.o.Registry.release(e.key())
 	}
-	if c, ok := e.o.Caller.(io.Closer); ok {
+	if c, ok := as[io.Closer](e.o.Caller); ok {
 		return c.Close()
 	}
 	return nil
+}
+
+// as finds what else a Caller, or one behind it, can do.
+func as[T any](c Caller) (found T, ok bool) {
+	for {
+		if found, ok = c.(T); ok {
+			return found, true
+		}
+		behind, wraps := c.(interface{ Unwrap() Caller })
+		if !wraps {
+			return found, false
+		}
+		c = behind.Unwrap()
+	}
 }
 
 // may tells whether the constraint lets a request go to the endpoint.

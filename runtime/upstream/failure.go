@@ -62,6 +62,7 @@ var messages = map[wire.Code]string{
 	wire.RateLimited:         "the model server is at its limit; wait before trying again",
 	wire.NoEndpoint:          "no endpoint may serve this request now",
 	wire.ClientClosed:        "the caller went away",
+	wire.UnsupportedField:    "the model's endpoint speaks an API that cannot say this; leave it out, or ask for another model",
 }
 
 // Fault is the failure as a caller may see it.

@@ -104,13 +104,13 @@ func (r *record) succeeded(took time.Duration) {
 	}
 }
 
-// failed notes a failed attempt. What the caller is to blame for says that the endpoint lives; what nobody waited for
-// says nothing.
+// failed notes a failed attempt. What the caller is to blame for says that the endpoint lives; what nobody waited for,
+// or what never went out, says nothing.
 func (r *record) failed(f *Failure, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case f.Code == wire.ClientClosed, f.Code == wire.UpstreamTimeout && f.Retry == RetryNo:
+	case f.Code == wire.ClientClosed, f.Code == wire.UnsupportedField, f.Code == wire.UpstreamTimeout && f.Retry == RetryNo:
 	case f.Code == wire.UpstreamRejected:
 		r.failures, r.ejection, r.out = 0, 0, time.Time{}
 	case f.Code == wire.RateLimited:

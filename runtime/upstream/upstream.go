@@ -18,7 +18,8 @@ import (
 )
 
 // Caller makes one attempt at one endpoint. Package provider implements it, one dialect each. A Caller is safe for
-// concurrent use; one that also has a method Close() error is closed with its Endpoint.
+// concurrent use; one that also has a method Close() error is closed with its Endpoint. A Caller that stands before
+// another has a method Unwrap() Caller, through which methods beside Call are found.
 type Caller interface {
 	// Call sends c and gives the answer, or the beginning of a streamed one. Errors are *Failure.
 	// It does not keep c.Body once it has returned.
@@ -28,6 +29,7 @@ type Caller interface {
 // Call is one request as it leaves.
 type Call struct {
 	Operation wire.Operation
+	Format    string // the name of Body's wire.Format; "" is the one that the Caller speaks
 	Stream    bool
 	Body      []byte
 	RequestID string  // goes out as x-request-id; may be empty

@@ -26,6 +26,7 @@ const rules = `
 	runtime/exchange         : strictjson wire
 	runtime/wire/openai      : strictjson sse wire exchange
 	runtime/wire/inference   : strictjson wire exchange wire/openai
+	runtime/wire/translate   : wire
 	runtime/auth             : wire exchange
 	runtime/artifact         : strictjson
 	runtime/filter           : strictjson wire exchange filter/meter filter/token
@@ -34,7 +35,7 @@ const rules = `
 	runtime/audit            : wire exchange
 	runtime/metrics          : wire exchange
 	runtime/upstream         : wire exchange
-	runtime/provider         : strictjson sse wire upstream
+	runtime/provider         : strictjson sse wire upstream wire/translate
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
 	runtime/server           : wire exchange pipeline wire/openai wire/inference
 	runtime/control          : config strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters

@@ -1,0 +1,111 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/translate"
+)
+
+// translated stands before a dialect: a request in one of the dialect's own formats passes as it is, one in another format
+// is translated, and so is its answer, event by event where it streams. Whoever calls sees its own format only.
+type translated struct {
+	native  upstream.Caller
+	formats []string
+	options translate.Options
+}
+
+// Unwrap gives the dialect.
+func (t *translated) Unwrap() upstream.Caller { return t.native }
+
+// Close closes the dialect if it can be closed.
+func (t *translated) Close() error {
+	if c, ok := t.native.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// Probe probes the dialect if it can be probed.
+func (t *translated) Probe(ctx context.Context) error {
+	p, ok := t.native.(interface {
+		Probe(ctx context.Context) error
+	})
+	if !ok {
+		return nil
+	}
+	return p.Probe(ctx)
+}
+
+// Call sends c, translated where that is needed. What cannot be translated is not sent: the failure names the field, and
+// another endpoint may speak the format.
+func (t *translated) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
+	if c.Format == "" || slices.Contains(t.formats, c.Format) {
+		return t.native.Call(ctx, c)
+	}
+	for _, to := range t.formats {
+		if pair, ok := translate.Between(c.Format, to); ok {
+			return t.through(ctx, pair, c)
+		}
+	}
+	return nil, unsupported(c.Operation)
+}
+
+func (t *translated) through(ctx context.Context, pair translate.Pair, c *upstream.Call) (*upstream.Reply, error) {
+	body, err := pair.Request(nil, c.Body, t.options)
+	if err != nil {
+		return nil, untold(err)
+	}
+	out := *c
+	out.Operation, out.Format, out.Body = pair.Operation(), pair.To(), body
+	reply, err := t.native.Call(ctx, &out)
+	if err != nil {
+		return nil, err
+	}
+	if reply.Events != nil {
+		reply.Events = &translatedEvents{native: reply.Events, stream: pair.Stream()}
+		return reply, nil
+	}
+	if reply.Body, err = pair.Answer(nil, reply.Body); err != nil {
+		return nil, upstream.Broken("the answer cannot be translated: %w", err)
+	}
+	return reply, nil
+}
+
+// untold is the failure of a request that cannot be said in the dialect's formats.
+func untold(err error) error {
+	f := &upstream.Failure{Code: wire.UnsupportedField, Retry: upstream.RetryElsewhere, Cause: err}
+	if fault := (*wire.Fault)(nil); errors.As(err, &fault) {
+		f.Code, f.Param = fault.Code, fault.Param
+	}
+	return f
+}
+
+// translatedEvents is a stream whose events are translated: for one event of the dialect's there may be none or several.
+type translatedEvents struct {
+	native upstream.Events
+	stream *translate.Stream
+}
+
+// Next gives the data of the next translated event. A stream that was cut stays cut, whatever was made of it so far.
+func (e *translatedEvents) Next() ([]byte, error) {
+	for {
+		if data, ok := e.stream.Next(); ok {
+			return data, nil
+		}
+		data, err := e.native.Next()
+		if err != nil {
+			return nil, err
+		}
+		if err := e.stream.Event(data); err != nil {
+			return nil, upstream.Interrupted(err)
+		}
+	}
+}
+
+// Close ends the stream.
+func (e *translatedEvents) Close() error { return e.native.Close() }
