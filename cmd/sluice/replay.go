@@ -52,7 +52,7 @@ what the new policy reads, are counted and never guessed.
 		if err != nil {
 			return err
 		}
-		r.options.Recorded, r.options.Memo = true, -1
+		r.options.Recorded = true
 		p, err := policy.Compile(c.Context(), s, r.options)
 		if err != nil {
 			return policyFaults(c.OutOrStdout(), err)

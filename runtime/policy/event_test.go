@@ -259,22 +259,6 @@ func FuzzReplayEvent(f *testing.F) {
 	})
 }
 
-// BenchmarkReplay is one event of the shipped policy. The aim is 5,000 in a second: 200 us.
-func BenchmarkReplay(b *testing.B) {
-	p := shippedWith(b, policy.Options{Models: threeModels})
-	line := logged(b, p, exchangeOf("developer", "model-a"), policy.Facts{Models: threeFacts()})
-	r := policy.NewReplay(shippedWith(b, policy.Options{Recorded: true, Memo: -1}))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := r.Event(context.Background(), line); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if got := r.Report(); got.Same != got.Events {
-		b.Errorf("%+v", got)
-	}
-}
-
 // BenchmarkEvent is what the decision log costs a request.
 func BenchmarkEvent(b *testing.B) {
 	p := shippedWith(b, policy.Options{Models: threeModels})

@@ -3,16 +3,14 @@ package policy
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/strictjson"
 )
 
 // The kinds of change that a replay finds. An event may have several of the last ones.
@@ -44,9 +42,11 @@ const (
 
 // Replay asks a policy about recorded decisions. It belongs to one goroutine.
 type Replay struct {
-	p      *Policy
-	report ReplayReport
-	traced map[string]int // explanations made, by reasons
+	recording
+	p       *Policy
+	report  ReplayReport
+	results results
+	traced  map[string]int // explanations made, by reasons
 }
 
 // ReplayReport sums up what would be different.
@@ -93,63 +93,14 @@ const (
 
 // NewReplay makes a Replay of a policy compiled with Options.Recorded.
 func NewReplay(p *Policy) *Replay {
-	return &Replay{p: p, traced: map[string]int{}, report: ReplayReport{Revision: p.revision, Skipped: map[string]int{}, Changes: map[string]*Change{}}}
+	return &Replay{
+		p: p, traced: map[string]int{}, results: results{},
+		report: ReplayReport{Revision: p.revision, Skipped: map[string]int{}, Changes: map[string]*Change{}},
+	}
 }
 
 // Report is what was found so far.
 func (r *Replay) Report() ReplayReport { return r.report }
-
-// recorded is one event as it is read.
-type recorded struct {
-	ID     string          `json:"decision_id"`
-	Path   string          `json:"path"`
-	Input  json.RawMessage `json:"input"`
-	Result json.RawMessage `json:"result"`
-	Error  json.RawMessage `json:"error"`
-	Erased []string        `json:"erased"`
-	Masked []string        `json:"masked"`
-}
-
-// facts is what a replay itself reads of an input.
-type facts struct {
-	model, tenant string
-	tokens        float64
-	models        ast.Object // nil: none
-}
-
-// factsOf reads them; what is not there is empty. It tells false where the input is no object.
-func factsOf(input ast.Value) (f facts, ok bool) {
-	o, ok := input.(ast.Object)
-	if !ok {
-		return f, false
-	}
-	model, _ := at[ast.String](o, "model")
-	tenant, _ := at[ast.String](o, "principal", "tenant")
-	f.model, f.tenant = string(model), string(tenant)
-	if n, ok := at[ast.Number](o, "prompt", "tokens_estimate"); ok {
-		f.tokens, _ = n.Float64()
-	}
-	f.models, _ = at[ast.Object](o, "models")
-	return f, true
-}
-
-// at is the value at a path of keys, if it is of that kind.
-func at[T ast.Value](o ast.Object, path ...string) (out T, ok bool) {
-	for i, key := range path {
-		t := o.Get(ast.InternedTerm(key))
-		if t == nil {
-			return out, false
-		}
-		if i == len(path)-1 {
-			out, ok = t.Value.(T)
-			return out, ok
-		}
-		if o, ok = t.Value.(ast.Object); !ok {
-			return out, false
-		}
-	}
-	return out, false
-}
 
 // Event replays one line of a decision log. The error is the context's.
 func (r *Replay) Event(ctx context.Context, line []byte) error {
@@ -157,27 +108,16 @@ func (r *Replay) Event(ctx context.Context, line []byte) error {
 		return nil
 	}
 	r.report.Events++
-	var e recorded
-	then := result{Reasons: []string{"policy_failed"}} // what an error was to the caller
-	if json.Unmarshal(line, &e) != nil {
+	doc, err := strictjson.Parse(line, recordedLimits)
+	if err != nil {
 		return r.skip(SkipMalformed)
 	}
-	switch {
-	case e.Path != "sluice/decision" && e.Path != "sluice/admit":
-		return r.skip(SkipForeign)
-	case e.Result == nil && e.Error == nil || !then.read(e.Result):
-		return r.skip(SkipMalformed)
-	case slices.ContainsFunc(e.Masked, ofInput):
-		return r.skip(SkipMasked)
-	case r.p.log.text || slices.ContainsFunc(e.Erased, beyondText):
-		return r.skip(SkipErased)
+	defer doc.Release()
+	e, why := r.readEvent(doc.Root())
+	if why != "" {
+		return r.skip(why)
 	}
-	input, err := ast.ValueFromReader(bytes.NewReader(e.Input))
-	f, ok := factsOf(input)
-	if err != nil || !ok {
-		return r.skip(SkipMalformed)
-	}
-	return r.ask(ctx, &e, &f, then.settled(&f), input)
+	return r.ask(ctx, &e)
 }
 
 func ofInput(path string) bool { return path == "/input" || strings.HasPrefix(path, "/input/") }
@@ -193,8 +133,8 @@ func (r *Replay) skip(why string) error {
 }
 
 // ask asks both entry points as the gateway does, and holds the answer against the recorded one.
-func (r *Replay) ask(ctx context.Context, e *recorded, f *facts, then result, input ast.Value) error {
-	now, err := r.p.replayed(ctx, input, e.Path == "sluice/admit", f)
+func (r *Replay) ask(ctx context.Context, e *recorded) error {
+	now, err := r.replayed(ctx, e)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -202,7 +142,7 @@ func (r *Replay) ask(ctx context.Context, e *recorded, f *facts, then result, in
 		return r.skip(SkipDenied)
 	}
 	r.report.Replayed++
-	kinds := differences(then, now, err)
+	kinds := differences(e.then, now, err)
 	if len(kinds) == 0 {
 		r.report.Same++
 	}
@@ -210,28 +150,19 @@ func (r *Replay) ask(ctx context.Context, e *recorded, f *facts, then result, in
 		now = result{Message: err.Error()}
 	}
 	for _, kind := range kinds {
-		r.note(ctx, kind, e, f, then, now, input)
+		r.note(ctx, kind, e, now)
 	}
-	if err == nil && then.Allowed && now.Allowed {
-		r.report.Cost.Then += f.cost(then)
-		r.report.Cost.Now += f.cost(now)
+	if err == nil && e.then.Allowed && now.Allowed {
+		r.report.Cost.Then += e.cost(e.then)
+		r.report.Cost.Now += e.cost(now)
 	}
 	return nil
 }
 
-// read replaces a result by a recorded one, if there is one.
-func (r *result) read(recorded json.RawMessage) bool {
-	if recorded == nil {
-		return true
-	}
-	*r = result{}
-	return json.Unmarshal(recorded, r) == nil
-}
-
 // settled fills in what the gateway takes for granted.
-func (r result) settled(f *facts) result {
-	if r.Allowed && len(r.Models) == 0 && f.model != "" {
-		r.Models = []string{f.model}
+func (r result) settled(e *recorded) result {
+	if r.Allowed && len(r.Models) == 0 && e.model != "" {
+		r.Models = []string{e.model}
 	}
 	if r.Cache == nil {
 		r.Cache = &cached{Mode: "off", Scope: "principal"}
@@ -240,54 +171,49 @@ func (r result) settled(f *facts) result {
 	return r
 }
 
-func (f *facts) cost(r result) float64 {
+func (e *recorded) cost(r result) float64 {
 	if len(r.Models) == 0 {
 		return 0
 	}
-	if f.models == nil {
-		return 0
-	}
-	price, _ := at[ast.Number](f.models, r.Models[0], "cost", "input")
-	usd, _ := price.Float64()
-	return f.tokens * usd / 1e6
+	return e.tokens * e.priced(r.Models[0]) / 1e6
 }
 
 // errNotFiltered says that a decision would be needed of a request that the filters never saw.
 var errNotFiltered = errors.New("the request was denied before the filters")
 
 // replayed asks admit and then decision about one input.
-func (p *Policy) replayed(ctx context.Context, input ast.Value, early bool, f *facts) (result, error) {
-	if p.admit != nil {
-		a, err := p.admit.evaluate(ctx, input)
+func (r *Replay) replayed(ctx context.Context, e *recorded) (result, error) {
+	if r.p.admit != nil {
+		a, err := asked(ctx, r.p.admit, &r.recording, e.input)
 		switch {
 		case errors.Is(err, errUndefined):
 		case err != nil:
 			return result{}, err
 		case !a.Allowed:
-			return result{Reasons: a.Reasons, Message: a.Message, HTTPStatus: a.HTTPStatus}.settled(f), nil
+			return result{Reasons: a.Reasons, Message: a.Message, HTTPStatus: a.HTTPStatus}.settled(e), nil
 		}
 	}
-	if early {
+	if e.admit {
 		return result{}, errNotFiltered
 	}
-	d, err := p.decide.evaluate(ctx, input)
+	d, err := asked(ctx, r.p.decide, &r.recording, e.input)
 	if err != nil {
 		return result{}, err
 	}
-	return p.sound(&d, f)
+	return e.sound(&d)
 }
 
 // sound holds a decision against what the gateway asks of one.
-func (p *Policy) sound(d *exchange.Decision, f *facts) (result, error) {
+func (e *recorded) sound(d *exchange.Decision) (result, error) {
 	for _, name := range d.Models {
-		if f.models == nil || f.models.Get(ast.InternedTerm(name)) == nil {
+		if e.input.Get("models").Get(name).Kind() == strictjson.Invalid {
 			return result{}, errors.New("decision.models names a model that was not configured then")
 		}
 	}
-	if d.Allowed && len(d.Models) == 0 && f.model == "" {
+	if d.Allowed && len(d.Models) == 0 && e.model == "" {
 		return result{}, errNoModel
 	}
-	return resultOf(d).settled(f), nil
+	return resultOf(d).settled(e), nil
 }
 
 // differences are the kinds of change between two decisions.
@@ -339,42 +265,42 @@ func sameNames(a, b []string) bool {
 }
 
 // note counts one change.
-func (r *Replay) note(ctx context.Context, kind string, e *recorded, f *facts, then, now result, input ast.Value) {
+func (r *Replay) note(ctx context.Context, kind string, e *recorded, now result) {
 	c := r.report.Changes[kind]
 	if c == nil {
 		c = &Change{ByTenant: map[string]int{}, ByReason: map[string]int{}, ByRule: map[string]int{}}
 		r.report.Changes[kind] = c
 	}
 	c.Count++
-	c.ByTenant[f.tenant]++
+	c.ByTenant[e.tenant]++
 	reasons := now.Reasons
 	if kind == NewlyAllowed {
-		reasons = then.Reasons
+		reasons = e.then.Reasons
 	}
 	for _, code := range reasons {
 		c.ByReason[code]++
 	}
 	if kind == NewlyDenied || kind == OtherReasons {
-		r.rules(ctx, c, now.Reasons, input)
+		r.rules(ctx, c, now.Reasons, e)
 	}
 	if len(c.Examples) < maxExamples {
-		c.Examples = append(c.Examples, Example{ID: e.ID, Tenant: f.tenant, Model: f.model, Then: then.brief(), Now: now.brief()})
+		c.Examples = append(c.Examples, Example{ID: e.id.Str(), Tenant: e.tenant, Model: e.model, Then: e.then.brief(), Now: now.brief()})
 	}
 }
 
 // rules finds, for the first events of each set of reasons, the rules whose heads give them.
-func (r *Replay) rules(ctx context.Context, c *Change, reasons []string, input ast.Value) {
+func (r *Replay) rules(ctx context.Context, c *Change, reasons []string, e *recorded) {
 	key := strings.Join(reasons, " ")
 	if r.traced[key]++; r.traced[key] > maxTraced {
 		return
 	}
-	var fired []RuleTrace
+	var rules []RuleTrace
 	if r.p.admit != nil {
-		e, _ := r.p.admit.trace(ctx, input) // whatever came of it
-		fired = append(fired, e.Rules...)
+		x, _ := r.p.admit.trace(ctx, r.input(r.p.admit.plan, e.input).Value) // whatever came of it
+		rules = append(rules, x.Rules...)
 	}
-	e, _ := r.p.decide.trace(ctx, input)
-	for _, rule := range append(fired, e.Rules...) {
+	x, _ := r.p.decide.trace(ctx, r.input(r.p.decide.plan, e.input).Value)
+	for _, rule := range append(rules, x.Rules...) {
 		for _, code := range reasons {
 			if rule.Fired > 0 && strings.Contains(rule.Head, strconv.Quote(code)) {
 				c.ByRule[rule.File+":"+strconv.Itoa(rule.Line)+" "+rule.Head]++
