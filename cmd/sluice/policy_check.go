@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 func policyCheckCommand() *cobra.Command {
 	var o policy.Options
+	var recorded string
 	c := &cobra.Command{
 		Use:   "check [DIR]",
 		Short: "Check a policy as the gateway does before it goes live: every fault with its place, what it reads, its own tests",
@@ -28,12 +30,39 @@ func policyCheckCommand() *cobra.Command {
 			if err != nil {
 				return policyFaults(c.OutOrStdout(), err)
 			}
+			tried, err := tryRecorded(c.Context(), p, recorded)
+			if err != nil {
+				return policyFaults(c.OutOrStdout(), err)
+			}
 			printPolicy(c.OutOrStdout(), dir, p)
+			if recorded != "" {
+				fmt.Fprintf(c.OutOrStdout(), "recorded inputs: %d decided on, %d passed over\n", tried.Asked, sum(tried.Skipped))
+			}
 			return printTests(c.OutOrStdout(), r, false)
 		},
 	}
 	policyOptions(c, &o)
+	c.Flags().StringVar(&recorded, "recorded", "", "decision log events, or a folder of them, that the policy must decide on, as policy.recorded in the configuration")
 	return c
+}
+
+// tryRecorded tries a policy with the recorded inputs of a path; "" is none.
+func tryRecorded(ctx context.Context, p *policy.Policy, path string) (policy.CorpusReport, error) {
+	if path == "" {
+		return policy.CorpusReport{}, nil
+	}
+	r, err := policy.ReadCorpus(path)
+	if err != nil {
+		return policy.CorpusReport{}, err
+	}
+	return p.Try(ctx, r)
+}
+
+func sum(counts map[string]int) (n int) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
 }
 
 func printPolicy(w io.Writer, dir string, p *policy.Policy) {

@@ -30,6 +30,9 @@ func check(c *Config, d *decoder) {
 	if name, ok := strings.CutPrefix(c.Policy.Path, "builtin:"); ok && name != "default" {
 		d.faultAt("policy.path", "no such policy inside the program; write builtin:default or the path of a folder")
 	}
+	if log := c.Policy.Decisions; log != nil && log.Path == c.Policy.Recorded {
+		d.faultAt("policy.recorded", "this is the decision log, which changes all the time; copy what is to be tried into another file")
+	}
 	if c.Cache != nil && c.Cache.MaxEntry > c.Cache.Size {
 		d.faultAt("cache.max_entry", "larger than the whole cache; make it at most cache.size")
 	}

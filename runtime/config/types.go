@@ -307,6 +307,9 @@ type Policy struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// ReadsText gives the policy the text of prompts.
 	ReadsText bool `yaml:"reads_text"`
+	// Recorded is a file of decision log events, or a folder of them, *.json: a policy goes live only if it gives a valid
+	// decision for the input of each.
+	Recorded string `yaml:"recorded"`
 	// Decisions is the decision log; left out, none is kept.
 	Decisions *Decisions `yaml:"decisions"`
 }

@@ -27,6 +27,7 @@ type generation struct {
 	source    policy.Source // what the policy was compiled of, with options
 	options   policy.Options
 	tests     policy.Report
+	recorded  string         // digest of the recorded inputs that the policy was tried with; "" without any
 	addresses []string       // to listen on, in the order to try
 	token     string         // of the admin listener; "" without one, and on a socket
 	closer    []func() error // ends what only this generation uses

@@ -130,6 +130,16 @@ var faults = []fault{
 	{name: "policy that fails its own test", file: "policies/main_test.rego", text: "package sluice_test\n\nimport data.sluice\n\ntest_denies if not sluice.decision.allowed\n", want: []string{
 		"%s/policies/main_test.rego:5:1: policy: the policy's own test data.sluice_test.test_denies fails",
 	}},
+	{name: "recorded inputs that are not there", config: replace("path: policies", "path: policies, recorded: gone.jsonl"), want: []string{
+		"%s/sluice.yaml:10:36: policy.recorded: reading the recorded inputs: ", "gone.jsonl: no such file",
+	}},
+	// The policy of these tests names model-a, which the second input's time did not have, but there is one now; the third
+	// is no object.
+	{
+		name: "a recorded input that is none", config: replace("path: policies", "path: policies, recorded: r.jsonl"),
+		file: "r.jsonl", text: `{"decision_id":"a","input":{"model":"model-a"}}` + "\n" + `{"input":{"model":"","models":{}}}` + "\n\n" + `{"input":[]}` + "\n",
+		want: []string{"%s/r.jsonl:4:1: policy: no event of the decision log: input must be an object"},
+	},
 	{name: "no policy folder", config: replace("path: policies", "path: nowhere"), want: []string{"%s/sluice.yaml:10:16: policy.path: ", "%s/nowhere"}},
 	{name: "secrets that do not resolve", config: replace("[{name: one, provider: demo}]",
 		"\n      - {name: one, provider: openai, url: http://127.0.0.1:1/v1, credential: {env: SLUICE_TEST_UNSET}}"+

@@ -154,6 +154,25 @@ func TestDeployAndRollback(t *testing.T) {
 	}
 }
 
+// A generation that was made for a deployment keeps the decision log, and so does the one after it.
+func TestDeployKeepsTheDecisionLog(t *testing.T) {
+	first := ticket(t, "1.0.0", guest.Options{})
+	config := strings.Replace(deploying(""), "policy: {path: policies}", "policy: {path: policies, decisions: {path: decisions.jsonl}}", 1)
+	g := gateway.StartWith(t, config, map[string]string{
+		"policies/main.rego": allow, "ticket.wasm": string(first.Module), "ticket.filter.json": string(first.Manifest.JSON()), "filters.d/README": "",
+	})
+	deploy(t, g, control.Deployment{Artifact: ticket(t, "1.1.0", guest.Options{})})
+	ran(t, g, "red", "after deploying")
+	if err := g.Control.Reload(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	ran(t, g, "red", "after reloading")
+	until(t, "two events", func() bool {
+		text, _ := os.ReadFile(filepath.Join(g.Dir, "decisions.jsonl")) // empty until it is there
+		return strings.Count(string(text), "\n") == 2
+	})
+}
+
 // restart opens the gateway's configuration once more, as a new process would, and gives its versions.
 func restart(t *testing.T, g *gateway.Gateway) string {
 	t.Helper()

@@ -44,6 +44,7 @@ func filesOf(name string, cfg *config.Config) []string {
 	if !strings.HasPrefix(cfg.Policy.Path, "builtin:") {
 		add(cfg.Policy.Path)
 	}
+	add(cfg.Policy.Recorded)
 	addModule := func(module string) {
 		if module == "" || strings.HasPrefix(module, builtinPrefix) || strings.HasPrefix(module, imagePrefix) {
 			return

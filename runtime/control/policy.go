@@ -15,7 +15,7 @@ import (
 const builtinPolicy = "builtin:default"
 
 // policy takes the policy of the generation before, with all it remembers, if nothing it is made of has changed, and
-// else brings the new one through the gate: strict compile, schema, entry points, its own tests.
+// else brings the new one through the gate: strict compile, schema, entry points, its own tests, recorded inputs.
 func (b *builder) policy(ctx context.Context) {
 	src, err := b.source()
 	if err != nil {
@@ -26,6 +26,9 @@ func (b *builder) policy(ctx context.Context) {
 	if was := b.was; was != nil && reflect.DeepEqual(was.source, src) && reflect.DeepEqual(was.options, b.gen.options) {
 		b.gen.snap.Policy, b.gen.tests = was.snap.Policy, was.tests
 	} else if !b.compile(ctx) {
+		return
+	}
+	if !b.recorded(ctx) {
 		return
 	}
 	b.gen.status.Policy, b.gen.status.PolicyPath = b.gen.snap.Policy.Revision(), b.cfg.Policy.Path
@@ -48,6 +51,27 @@ func (b *builder) compile(ctx context.Context) bool {
 		}
 	}
 	return b.gen.tests.Failed == 0
+}
+
+// recorded tries the policy with the recorded inputs, unless the same one was tried with the same ones before.
+func (b *builder) recorded(ctx context.Context) bool {
+	if b.cfg.Policy.Recorded == "" {
+		return true
+	}
+	inputs, err := policy.ReadCorpus(b.cfg.Path(b.cfg.Policy.Recorded))
+	if err != nil {
+		b.fault("policy.recorded", "%v", err)
+		return false
+	}
+	b.gen.recorded = inputs.Digest()
+	if was := b.was; was != nil && was.snap.Policy == b.gen.snap.Policy && was.recorded == b.gen.recorded {
+		return true
+	}
+	if _, err := b.gen.snap.Policy.Try(ctx, inputs); err != nil {
+		b.policyFaults(err)
+		return false
+	}
+	return true
 }
 
 func (b *builder) policyOptions() policy.Options {

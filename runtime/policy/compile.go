@@ -30,11 +30,11 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 		return nil, faults.sorted()
 	}
 	b := &builder{ctx: ctx, loaded: l, options: o}
-	p := &Policy{revision: s.Revision()}
+	p := &Policy{revision: s.Revision(), names: namesOf(o)}
 	if len(l.compiler.GetRules(admitRef)) > 0 {
-		p.admit = newEntry(b, admitRef, exchange.StageAdmit, namesOf(o).admission)
+		p.admit = newEntry(b, admitRef, exchange.StageAdmit, p.names.admission)
 	}
-	p.decide = newEntry(b, decisionRef, exchange.StageDecide, namesOf(o).decision)
+	p.decide = newEntry(b, decisionRef, exchange.StageDecide, p.names.decision)
 	p.log.text = p.decide.plan.reads("prompt", "text") || p.decide.plan.reads("prompt", "messages")
 	_, _ = rand.Read(p.log.salt[:]) // it never fails
 	if len(b.faults) > 0 {

@@ -65,19 +65,24 @@ func (e *entry[T]) ask(ctx context.Context, x *exchange.Exchange, f Facts) (T, e
 }
 
 // evaluate asks the policy itself.
-func (e *entry[T]) evaluate(ctx context.Context, input ast.Value) (t T, err error) {
+func (e *entry[T]) evaluate(ctx context.Context, input ast.Value) (T, error) {
+	return e.evaluateIn(ctx, input, e.timeout, e.result)
+}
+
+// evaluateIn is evaluate within another time, and with another reader of the result.
+func (e *entry[T]) evaluateIn(ctx context.Context, input ast.Value, within time.Duration, result func(ast.Value) (T, error)) (t T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%s: the evaluation panicked (%T)", e.rule, r)
 		}
 	}()
 	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(e.timeout, cancel.Cancel)
+	timer := time.AfterFunc(within, cancel.Cancel)
 	defer timer.Stop()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
 	rs, err := e.query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp()))
 	if err != nil {
-		return t, e.explain(ctx, err)
+		return t, e.explain(ctx, err, within)
 	}
 	if len(rs) == 0 {
 		return t, errUndefined
@@ -86,20 +91,20 @@ func (e *entry[T]) evaluate(ctx context.Context, input ast.Value) (t T, err erro
 	if !ok {
 		return t, fmt.Errorf("%s: the evaluation gave no value", e.rule)
 	}
-	if t, err = e.result(value); err != nil {
+	if t, err = result(value); err != nil {
 		return t, fmt.Errorf("%s%w", e.rule, err)
 	}
 	return t, nil
 }
 
 // explain makes an error of the evaluator fit for a log: where and why, without the values that were at hand.
-func (e *entry[T]) explain(ctx context.Context, err error) error {
+func (e *entry[T]) explain(ctx context.Context, err error, within time.Duration) error {
 	var t *topdown.Error
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case topdown.IsCancel(err):
-		return fmt.Errorf("%s: not decided within %v", e.rule, e.timeout)
+		return fmt.Errorf("%s: not decided within %v", e.rule, within)
 	case !errors.As(err, &t):
 		return fmt.Errorf("%s: the evaluation failed (%T)", e.rule, err)
 	}

@@ -85,7 +85,7 @@ func (e *entry[T]) trace(ctx context.Context, input ast.Value) (*Explanation, er
 	out.Rules = t.sorted()
 	switch {
 	case err != nil:
-		return out, e.explain(ctx, err)
+		return out, e.explain(ctx, err, explainTime)
 	case len(rs) == 0:
 		return out, fmt.Errorf("%s: %w", e.rule, errUndefined)
 	}

@@ -47,6 +47,7 @@ type Policy struct {
 	revision string
 	admit    *entry[exchange.Admission] // nil when the policy has no rule admit
 	decide   *entry[exchange.Decision]
+	names    names
 	log      eventLog
 }
 
