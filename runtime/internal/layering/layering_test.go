@@ -24,8 +24,9 @@ const rules = `
 	runtime/config           :
 	runtime/wire             : strictjson
 	runtime/exchange         : strictjson wire
-	runtime/wire/openai      : strictjson sse wire exchange
-	runtime/wire/inference   : strictjson wire exchange wire/openai
+	runtime/wire/walk        : strictjson wire
+	runtime/wire/openai      : strictjson sse wire exchange wire/walk
+	runtime/wire/inference   : strictjson wire exchange wire/openai wire/walk
 	runtime/wire/translate   : wire
 	runtime/auth             : wire exchange
 	runtime/artifact         : strictjson

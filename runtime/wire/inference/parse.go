@@ -6,6 +6,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
 	"github.com/sluicegate/sluice/runtime/wire/openai"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 // form is a body of the plain form, as it stands.
@@ -21,7 +22,7 @@ type form struct {
 func (surface) Parse(body []byte, limits strictjson.Limits) (*wire.Request, error) {
 	doc, err := strictjson.Parse(body, limits)
 	if err != nil {
-		return nil, openai.Unreadable(err)
+		return nil, walk.Unreadable(err)
 	}
 	defer doc.Release()
 	var f form

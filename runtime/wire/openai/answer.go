@@ -1,11 +1,9 @@
 package openai
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 // Answer reads a whole answer leniently; see wire.Format.
@@ -22,10 +20,10 @@ func (f *format) Answer(body []byte) (*wire.Answer, error) {
 	a := &answer{}
 	a.Answer = wire.Answer{Format: f, Doc: doc, Model: string(root.Get("model").Bytes())}
 	a.Usage = readUsage(root.Get("usage"))
-	s := newSaid(a.room[:0], nil, a.finish[:0], false)
-	s.object(root, f.answer, false)
-	a.Pieces, a.Copies, a.Keys, a.Finish = s.pieces, s.copies, s.keys, s.finish
-	s.done()
+	s := walk.NewSaid(a.room[:0], nil, a.finish[:0], false)
+	s.Object(root, f.answer, false)
+	a.Pieces, a.Copies, a.Keys, a.Finish = s.Pieces, s.Copies, s.Keys, s.Finish
+	s.Done()
 	link(a.Pieces)
 	return &a.Answer, nil
 }
@@ -36,30 +34,18 @@ const near = 64
 // link finds, for the text of a part of a content, that of the part behind it: a value may be split over both.
 func link(pieces []wire.Piece) {
 	for i := range pieces {
-		run, n, ok := partOf(pieces[i].Lane.Field)
+		run, n, ok := walk.PartOf(pieces[i].Lane.Field)
 		if !ok {
 			continue
 		}
 		for j := i + 1; j < min(len(pieces), i+near); j++ {
-			next, m, ok := partOf(pieces[j].Lane.Field)
+			next, m, ok := walk.PartOf(pieces[j].Lane.Field)
 			if ok && m == n+1 && next == run && pieces[j].Lane.Choice == pieces[i].Lane.Choice {
 				pieces[i].Next = j
 				break
 			}
 		}
 	}
-}
-
-// partOf takes the path of a part's text apart: content.1.text, or content.1 where the part is a string, is part 1 of
-// content.
-func partOf(path string) (content string, part int, ok bool) {
-	rest, object := strings.CutSuffix(path, ".text")
-	dot := strings.LastIndexByte(rest, '.')
-	if dot < 0 || !object && rest[:dot] != "content" {
-		return "", 0, false
-	}
-	part, err := strconv.Atoi(rest[dot+1:])
-	return rest[:dot], part, err == nil
 }
 
 // answer is an Answer with room for the pieces that most have.
@@ -103,16 +89,16 @@ type event struct {
 }
 
 func (ev *event) read(root strictjson.Value, f *format) {
-	s := newSaid(ev.room[:0], ev.finished[:0], ev.finish[:0], true)
-	s.object(root, f.answer, false)
-	ev.Pieces, ev.Copies, ev.Keys, ev.Finished, ev.Finish = s.pieces, s.copies, s.keys, s.finished, s.finish
+	s := walk.NewSaid(ev.room[:0], ev.finished[:0], ev.finish[:0], true)
+	s.Object(root, f.answer, false)
+	ev.Pieces, ev.Copies, ev.Keys, ev.Finished, ev.Finish = s.Pieces, s.Copies, s.Keys, s.Finished, s.Finish
 	if u := readUsage(root.Get("usage")); u.Known {
 		ev.Usage = &u
 	}
 	choices := root.Get("choices").Len()
 	ev.UsageEnd = choices == 0 && ev.Usage != nil
-	ev.Bare = choices > 0 && !s.more && ev.Usage == nil
-	s.done()
+	ev.Bare = choices > 0 && !s.More && ev.Usage == nil
+	s.Done()
 }
 
 // failed tells whether the object is a model server's report of a failure: {"error": ...}, or vLLM's older
@@ -120,11 +106,6 @@ func (ev *event) read(root strictjson.Value, f *format) {
 func failed(root strictjson.Value) bool {
 	k := root.Get("error").Kind()
 	return k != strictjson.Invalid && k != strictjson.Null || string(root.Get("object").Bytes()) == "error"
-}
-
-// misread is the fault of an answer that can't be taken for what it should be.
-func misread(message string) *wire.Fault {
-	return &wire.Fault{Code: wire.UpstreamError, Message: message}
 }
 
 // readUsage reads a usage object; what is none is not Known.

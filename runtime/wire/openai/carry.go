@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 // frameKeys are the members that every event of one stream repeats.
@@ -61,7 +62,7 @@ func appendFrame(dst []byte, root strictjson.Value, object string) []byte {
 
 // appendLane appends the member that the path names, with the text at its end. Elements say their index.
 func appendLane(dst []byte, lane wire.Lane, path string, text []byte) []byte {
-	name, _, rest := step(path)
+	name, _, rest := walk.Step(path)
 	dst = strictjson.AppendString(dst, name)
 	dst = append(dst, ':')
 	return appendPlace(dst, lane, rest, text)
@@ -72,7 +73,7 @@ func appendPlace(dst []byte, lane wire.Lane, path string, text []byte) []byte {
 	if path == "" {
 		return strictjson.AppendString(dst, text)
 	}
-	_, index, rest := step(path)
+	_, index, rest := walk.Step(path)
 	switch {
 	case index < 0:
 		dst = append(dst, '{')

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 var formats = []wire.Format{Chat, Completions, Embeddings}
@@ -223,7 +224,7 @@ func odd(a *wire.Answer) bool {
 		})
 	}
 	root.Get("choices").Elements(func(i int, c strictjson.Value) bool {
-		odd = odd || c.Kind() != strictjson.Object || position(c, i) != next
+		odd = odd || c.Kind() != strictjson.Object || walk.Position(c, i) != next
 		next++
 		if k := c.Get("message").Kind(); k != strictjson.Object && k != strictjson.Invalid {
 			odd = true

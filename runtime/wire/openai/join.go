@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 // tree is a JSON value being put together from those of a stream's events.
@@ -39,14 +40,14 @@ func (f *format) Join(events []*wire.Event) (*wire.Answer, error) {
 
 // join adds what one event says.
 func (t *tree) join(v strictjson.Value, r *rule, growing bool) {
-	growing = growing || r.scope == grows || r.class == copied
+	growing = growing || r.Scope == grows || r.Class == copied
 	switch v.Kind() {
 	case strictjson.Object:
 		t.become(strictjson.Object)
 		v.Members(func(key string, m strictjson.Value) bool {
-			to := find(r, key)
+			to := walk.Find(r, key)
 			if to == nil {
-				to = r.other
+				to = r.Other
 			}
 			t.member(key).join(m, to, growing)
 			return true
@@ -54,7 +55,7 @@ func (t *tree) join(v strictjson.Value, r *rule, growing bool) {
 	case strictjson.Array:
 		t.become(strictjson.Array)
 		v.Elements(func(i int, e strictjson.Value) bool {
-			t.element(e, i, growing).join(e, r.items, growing)
+			t.element(e, i, growing).join(e, r.Items, growing)
 			return true
 		})
 	case strictjson.String:
@@ -70,10 +71,10 @@ func (t *tree) joinText(v strictjson.Value, r *rule, growing bool) {
 	fresh := t.kind != strictjson.String
 	t.become(strictjson.String)
 	switch {
-	case r.class == ident && string(t.text) == string(v.Bytes()): // some model servers repeat names and ids in each event
-	case growing && r.class != skip:
+	case r.Class == ident && string(t.text) == string(v.Bytes()): // some model servers repeat names and ids in each event
+	case growing && r.Class != skip:
 		t.text = append(t.text, v.Bytes()...)
-	case fresh || len(t.text) == 0 || r.class != skip:
+	case fresh || len(t.text) == 0 || r.Class != skip:
 		t.text = append(t.text[:0], v.Bytes()...)
 	}
 }

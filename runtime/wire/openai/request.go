@@ -1,18 +1,15 @@
 package openai
 
 import (
-	"errors"
-	"strconv"
-	"strings"
-
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 // request is a Request with its walk and room for the few segments that most have: one allocation for all.
 type request struct {
 	wire.Request
-	walk walk
+	walk walk.Walk
 	room [4]wire.Segment
 }
 
@@ -20,29 +17,16 @@ type request struct {
 func (f *format) Request(body []byte, limits strictjson.Limits) (*wire.Request, error) {
 	doc, err := strictjson.Parse(body, limits)
 	if err != nil {
-		return nil, Unreadable(err)
+		return nil, walk.Unreadable(err)
 	}
 	q := &request{}
 	q.Request = wire.Request{Operation: f.op, Format: f, Doc: doc, Size: len(body), Segments: q.room[:0]}
-	q.walk = walk{doc: doc, r: &q.Request}
+	q.walk = walk.New(doc, &q.Request)
 	if fault := q.read(f); fault != nil {
 		doc.Release()
 		return nil, fault
 	}
 	return &q.Request, nil
-}
-
-// Unreadable is the fault of a body that strictjson.Parse refused with err.
-func Unreadable(err error) *wire.Fault {
-	var e *strictjson.Error
-	if !errors.As(err, &e) {
-		return &wire.Fault{Code: wire.InvalidJSON, Message: "the body cannot be read as JSON"}
-	}
-	f := &wire.Fault{Code: wire.Code(e.Code), Message: e.Message}
-	if e.Offset >= 0 && e.Code != strictjson.TooLarge {
-		f.Message += " at byte " + strconv.Itoa(e.Offset)
-	}
-	return f
 }
 
 func (q *request) read(f *format) *wire.Fault {
@@ -56,7 +40,7 @@ func (q *request) read(f *format) *wire.Fault {
 	if fault := q.own(root); fault != nil {
 		return fault
 	}
-	return q.walk.root(root, f.request)
+	return q.walk.Root(root, f.request)
 }
 
 // prompted sees to it that one of the members that hold the prompt is there.
@@ -101,34 +85,4 @@ func (q *request) own(root strictjson.Node) *wire.Fault {
 		q.Usage = wanted && q.Stream
 	}
 	return nil
-}
-
-// invalid is the fault of a field with a wrong type or value.
-func invalid(param, message string) *wire.Fault {
-	return &wire.Fault{Code: wire.InvalidRequest, Param: param, Message: message}
-}
-
-// under says that a fault lies under key. Only keys of the tables are given: a caller's own words stay out of faults.
-func under(f *wire.Fault, key string) *wire.Fault {
-	switch {
-	case f.Param == "":
-		f.Param = key
-	case f.Param[0] == '[':
-		f.Param = key + f.Param
-	default:
-		f.Param = key + "." + f.Param
-	}
-	return f
-}
-
-// at says that a fault lies in the i-th element.
-func at(f *wire.Fault, i int) *wire.Fault { return under(f, "["+strconv.Itoa(i)+"]") }
-
-// oneOf is "a, b or c".
-func oneOf(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 // Split makes the events of a stream of a whole answer; see wire.Format. Each choice has one event with all it says and
@@ -16,7 +17,7 @@ func (f *format) Split(a *wire.Answer) ([]*wire.Event, error) {
 	}
 	s := split{format: f, root: a.Doc.Root()}
 	s.root.Get("choices").Elements(func(i int, c strictjson.Value) bool {
-		s.choice(c, position(c, i))
+		s.choice(c, walk.Position(c, i))
 		return s.err == nil
 	})
 	s.rest()

@@ -7,6 +7,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/sse"
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 // ChatSurface is the surface of POST /v1/chat/completions.
@@ -26,6 +27,14 @@ func ModelsSurface() exchange.Surface { return surface{nil, wire.ListModels} }
 type surface struct {
 	format *format
 	op     wire.Operation
+}
+
+// Shapes lists the kinds of strings in the operation's bodies; see exchange.Surface.
+func (s surface) Shapes() []wire.Shape {
+	if s.format == nil {
+		return nil
+	}
+	return walk.Shapes(s.op, s.format.request, s.format.answer, s.format.chunk != "")
 }
 
 func (s surface) Operation() wire.Operation { return s.op }

@@ -1,7 +1,5 @@
 package openai
 
-import "strings"
-
 // The tables. A string in a request that no row names, under a known key or an unknown one, is text; so are the keys of
 // objects that no row names (metadata, unknown parameters, the properties of a schema). A row with no class makes a
 // key known: other spellings of it (Model, me\u017fsages) are refused, since a model server could read them as it.
@@ -259,33 +257,4 @@ func below(place string, rows []row) []row {
 		out[i] = r
 	}
 	return out
-}
-
-// schemaRule is the rule of a JSON Schema (draft 2020-12): its keywords are no text, nor is the name of a type or format;
-// names of properties, descriptions, values and unknown keywords are.
-var schemaRule = newSchemaRule()
-
-func newSchemaRule() *rule {
-	s := &rule{class: schema, loose: true, index: map[string]*rule{}, other: free}
-	s.items = s
-	words := func(key, words string) {
-		r := &rule{key: key, class: enum, words: strings.Fields(words), loose: true, other: free}
-		r.items = r
-		s.index[key] = r
-	}
-	words("type", "string number integer boolean object array null")
-	words("format", "date-time date time duration email hostname ipv4 ipv6 uri uuid")
-	words("$schema", "http://json-schema.org/draft-07/schema# https://json-schema.org/draft/2020-12/schema")
-	for key := range strings.FieldsSeq("items prefixItems additionalProperties not if then else contains anyOf oneOf allOf propertyNames") {
-		s.index[key] = s
-	}
-	for key := range strings.FieldsSeq("properties patternProperties $defs definitions dependentSchemas") {
-		s.index[key] = &rule{key: key, loose: true, other: s, items: free}
-	}
-	for key := range strings.FieldsSeq("description title enum const default examples required pattern $ref $id $comment " +
-		"minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems uniqueItems " +
-		"minProperties maxProperties nullable strict deprecated readOnly writeOnly") {
-		s.index[key] = free
-	}
-	return s
 }

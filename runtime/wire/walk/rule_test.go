@@ -1,4 +1,4 @@
-package openai
+package walk
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 func TestIdentifier(t *testing.T) {
 	f := func(s string, want bool) {
 		t.Helper()
-		if got := identifier([]byte(s)); got != want {
+		if got := Identifier([]byte(s)); got != want {
 			t.Errorf("%q: %v", s, got)
 		}
 	}
@@ -36,20 +36,21 @@ func TestPaths(t *testing.T) {
 		for _, want := range names {
 			var got string
 			var index int
-			if got, index, rest = step(rest); got != want || index != -1 {
+			if got, index, rest = Step(rest); got != want || index != -1 {
 				t.Errorf("%q: got %q %d, want %q", path, got, index, want)
 			}
 		}
 	}
-	if name, index, rest := step("12.x"); name != "" || index != 12 || rest != "x" {
+	if name, index, rest := Step("12.x"); name != "" || index != 12 || rest != "x" {
 		t.Errorf("got %q %d %q", name, index, rest)
 	}
 }
 
 func TestVariant(t *testing.T) {
+	known := Compile([]Row{{Path: "model"}, {Path: "stream"}, {Path: "messages[].content"}})
 	f := func(key string, want bool) {
 		t.Helper()
-		if got := chatRequest.variant([]byte(key)); got != want {
+		if got := known.variant([]byte(key)); got != want {
 			t.Errorf("%q: %v", key, got)
 		}
 	}
@@ -64,15 +65,15 @@ func TestVariant(t *testing.T) {
 
 // A table that names a place twice, or a key that is not in lower case, is a defect that shows at start.
 func TestCompileRefusesContradictions(t *testing.T) {
-	f := func(rows ...row) {
+	f := func(rows ...Row) {
 		t.Helper()
 		defer func() {
 			if recover() == nil {
 				t.Errorf("%v was taken", rows)
 			}
 		}()
-		compile(rows)
+		Compile(rows)
 	}
-	f(row{path: "a", class: enum}, row{path: "a", class: ident})
-	f(row{path: "Model", class: own})
+	f(Row{Path: "a", Class: Enum}, Row{Path: "a", Class: Ident})
+	f(Row{Path: "Model", Class: Own})
 }

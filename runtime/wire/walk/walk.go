@@ -1,23 +1,27 @@
-package openai
+package walk
 
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
-// walk goes over every value of a request's document, each with its rule, and fills in the Request: segments, opaque
+// Walk goes over every value of a request's document, each with its rule, and fills in the Request: segments, opaque
 // content, tools, messages, parameters. What the rules refuse ends it with a fault whose Param is the way to the place.
-type walk struct {
+type Walk struct {
 	doc   *strictjson.Doc
 	r     *wire.Request
 	texts []strictjson.Node // room for a run's strings
 }
 
-// root walks the outermost object, whose members are also the parameters that policies read.
-func (w *walk) root(n strictjson.Node, r *rule) *wire.Fault {
+// New is a Walk over the document of a request.
+func New(doc *strictjson.Doc, r *wire.Request) Walk { return Walk{doc: doc, r: r} }
+
+// Root walks the outermost object, whose members are also the parameters that policies read.
+func (w *Walk) Root(n strictjson.Node, r *Rule) *wire.Fault {
 	for k, v := range n.Members() {
 		key := k.Bytes()
 		m, fault := w.member(k, key, r, context{})
@@ -26,23 +30,23 @@ func (w *walk) root(n strictjson.Node, r *rule) *wire.Fault {
 		}
 		w.param(m, key, v)
 		if fault := w.value(v, m, context{}); fault != nil {
-			return under(fault, m.name())
+			return Under(fault, m.name())
 		}
 	}
 	return nil
 }
 
 // name is the rule's key as faults may show it.
-func (r *rule) name() string {
-	if r.key == "" {
+func (r *Rule) name() string {
+	if r.Key == "" {
 		return "*"
 	}
-	return r.key
+	return r.Key
 }
 
 // member is the rule of a member. A key that no row names is the caller's own word, and so a segment itself.
-func (w *walk) member(k strictjson.Node, key []byte, r *rule, c context) (*rule, *wire.Fault) {
-	if m := find(r, key); m != nil {
+func (w *Walk) member(k strictjson.Node, key []byte, r *Rule, c context) (*Rule, *wire.Fault) {
+	if m := Find(r, key); m != nil {
 		return m, nil
 	}
 	if r.variant(key) {
@@ -51,35 +55,35 @@ func (w *walk) member(k strictjson.Node, key []byte, r *rule, c context) (*rule,
 			Message: "a key is another spelling of a known one; write keys in lower case, as the API does",
 		}
 	}
-	if r.other.class != ident || !identifier(key) {
+	if r.Other.Class != Ident || !Identifier(key) {
 		w.segment(wire.Segment{Role: c.role, Prompt: c.prompt, Key: true}, k)
 	}
-	return r.other, nil
+	return r.Other, nil
 }
 
 // value walks one value.
-func (w *walk) value(n strictjson.Node, r *rule, c context) *wire.Fault {
-	if r.scope != inherit {
+func (w *Walk) value(n strictjson.Node, r *Rule, c context) *wire.Fault {
+	if r.Scope != Inherit {
 		c = r.enter(c)
 	}
-	switch r.class {
-	case own:
+	switch r.Class {
+	case Own:
 		return nil
-	case refused:
+	case Refused:
 		return refuse(n)
-	case bits:
+	case Bits:
 		return switches(n)
-	case tokens:
+	case Tokens:
 		return w.tokens(n, c)
-	case message, tool:
+	case Message, Tool, Offer:
 		if n.Kind() != strictjson.Object {
-			return invalid("", "must be an object")
+			return Invalid("", "must be an object")
 		}
-	case content:
+	case Content:
 		if n.Kind() == strictjson.Number || n.Kind() == strictjson.Bool {
-			return invalid("", "must be a string or an array of parts")
+			return Invalid("", "must be a string or an array of parts")
 		}
-	case opaque:
+	case Opaque:
 		if n.Kind() == strictjson.String || len(r.members) == 0 {
 			w.opaque(n, r.words[0])
 			return nil
@@ -96,41 +100,44 @@ func (w *walk) value(n strictjson.Node, r *rule, c context) *wire.Fault {
 	return nil
 }
 
-func (w *walk) str(n strictjson.Node, r *rule, c context) *wire.Fault {
-	switch r.class {
-	case enum:
+func (w *Walk) str(n strictjson.Node, r *Rule, c context) *wire.Fault {
+	switch r.Class {
+	case Enum:
 		if r.has(n.Bytes()) {
 			return nil
 		}
-	case ident:
-		if identifier(n.Bytes()) {
+	case Ident:
+		if Identifier(n.Bytes()) {
 			return nil
 		}
 	}
 	s := wire.Segment{Role: c.role, Prompt: c.prompt}
-	if r.class == arguments {
+	if r.Class == Arguments {
 		s.Arguments, s.Tool = true, c.tool
 	}
 	w.segment(s, n)
 	return nil
 }
 
-func (w *walk) array(n strictjson.Node, r *rule, c context) *wire.Fault {
-	if r.class == content {
-		return w.content(n, r.items, c)
+func (w *Walk) array(n strictjson.Node, r *Rule, c context) *wire.Fault {
+	if r.Class == Content {
+		return w.content(n, r.Items, c)
 	}
 	i := 0
 	for e := range n.Elements() {
-		if fault := w.value(e, r.items, c); fault != nil {
-			return at(fault, i)
+		if fault := w.value(e, r.Items, c); fault != nil {
+			return At(fault, i)
 		}
 		i++
 	}
 	return nil
 }
 
-func (w *walk) object(n strictjson.Node, r *rule, c context) *wire.Fault {
+func (w *Walk) object(n strictjson.Node, r *Rule, c context) *wire.Fault {
 	fault := w.enter(n, r, &c)
+	if len(r.types) > 0 {
+		r = r.typed(n.Get("type").Bytes())
+	}
 	if fault != nil {
 		return fault
 	}
@@ -139,7 +146,7 @@ func (w *walk) object(n strictjson.Node, r *rule, c context) *wire.Fault {
 		if fault == nil {
 			fault = w.value(v, m, c)
 			if fault != nil {
-				fault = under(fault, m.name())
+				fault = Under(fault, m.name())
 			}
 		}
 		if fault != nil {
@@ -150,26 +157,41 @@ func (w *walk) object(n strictjson.Node, r *rule, c context) *wire.Fault {
 }
 
 // enter does what an object of the rule's class asks for before its members are walked.
-func (w *walk) enter(n strictjson.Node, r *rule, c *context) *wire.Fault {
-	switch r.class {
-	case message:
+func (w *Walk) enter(n strictjson.Node, r *Rule, c *context) *wire.Fault {
+	switch r.Class {
+	case Message:
 		w.r.Messages++
 		c.prompt = true
-		return w.role(n.Get("role"), c)
-	case content:
-		return invalid("", "must be a string or an array of parts")
-	case tool:
-		return typed(n, r, wire.UnsupportedField, "tools that the model server runs are not supported; the type must be ")
-	case define:
+		return w.role(n.Get("role"), r, c)
+	case Content:
+		return Invalid("", "must be a string or an array of parts")
+	case Tool:
+		return typed(n, r, wire.UnsupportedField, serverTools)
+	case Offer:
+		return w.offer(n, r)
+	case Define:
 		if name := n.Get("name"); name.Kind() == strictjson.String {
 			w.r.Tools = append(w.r.Tools, name.Str())
 		}
-	case call:
+	case Call:
 		if name := n.Get("name"); name.Kind() == strictjson.String {
 			c.tool = name.Str()
 		}
 	}
 	return nil
+}
+
+const serverTools = "tools that the model server runs are not supported; the type must be "
+
+// offer reads a tool that is offered.
+func (w *Walk) offer(n strictjson.Node, r *Rule) *wire.Fault {
+	if name := n.Get("name"); name.Kind() == strictjson.String {
+		w.r.Tools = append(w.r.Tools, name.Str())
+	}
+	if k := n.Get("type").Kind(); k == strictjson.Invalid || k == strictjson.Null {
+		return nil
+	}
+	return typed(n, r, wire.UnsupportedField, serverTools)
 }
 
 // roleWord is a role as the API spells it, with its class.
@@ -190,21 +212,36 @@ var roles = [...]roleWord{
 
 // role reads a message's role. Every role of the API is of a class; any other is refused, since filters and policies
 // could not say what its text is.
-func (w *walk) role(n strictjson.Node, c *context) *wire.Fault {
+func (w *Walk) role(n strictjson.Node, r *Rule, c *context) *wire.Fault {
 	if n.Kind() == strictjson.Invalid || n.Kind() == strictjson.Null {
 		return &wire.Fault{Code: wire.MissingField, Param: "role", Message: "a message needs a role"}
 	}
 	for i := range roles {
-		if n.Is(roles[i].word) {
+		if n.Is(roles[i].word) && r.takes(roles[i].word) {
 			c.role = roles[i].role
 			return nil
 		}
 	}
-	return invalid("role", "must be system, developer, user, assistant, tool or function")
+	return Invalid("role", "must be "+oneOf(r.roles()))
+}
+
+// takes tells whether a message may be of a role.
+func (r *Rule) takes(role string) bool { return len(r.words) == 0 || slices.Contains(r.words, role) }
+
+// roles are the roles that a message may be of.
+func (r *Rule) roles() []string {
+	if len(r.words) > 0 {
+		return r.words
+	}
+	var all []string
+	for i := range roles {
+		all = append(all, roles[i].word)
+	}
+	return all
 }
 
 // typed sees to it that the object's type is one of the rule's words.
-func typed(n strictjson.Node, r *rule, code wire.Code, why string) *wire.Fault {
+func typed(n strictjson.Node, r *Rule, code wire.Code, why string) *wire.Fault {
 	t := n.Get("type")
 	switch {
 	case t.Kind() == strictjson.Invalid:
@@ -217,7 +254,7 @@ func typed(n strictjson.Node, r *rule, code wire.Code, why string) *wire.Fault {
 
 // content walks the parts of one content. Adjacent texts are one run, so that a value split over two parts is one
 // value to filters; any other part ends the run. A run stands in the order of segments where it begins.
-func (w *walk) content(n strictjson.Node, r *rule, c context) *wire.Fault {
+func (w *Walk) content(n strictjson.Node, r *Rule, c context) *wire.Fault {
 	texts, begin, i := w.texts, -1, 0
 	w.texts = nil // a content within a part needs room of its own
 	for e := range n.Elements() {
@@ -230,7 +267,7 @@ func (w *walk) content(n strictjson.Node, r *rule, c context) *wire.Fault {
 		}
 		var fault *wire.Fault
 		if texts, fault = w.part(e, r, c, texts); fault != nil {
-			return at(fault, i)
+			return At(fault, i)
 		}
 		if len(texts) == had {
 			w.close(begin, texts)
@@ -244,7 +281,7 @@ func (w *walk) content(n strictjson.Node, r *rule, c context) *wire.Fault {
 }
 
 // close makes the run that began at a segment of the texts, or takes the segment out again if there are none.
-func (w *walk) close(begin int, texts []strictjson.Node) {
+func (w *Walk) close(begin int, texts []strictjson.Node) {
 	switch {
 	case begin < 0:
 	case len(texts) > 0:
@@ -255,33 +292,36 @@ func (w *walk) close(begin int, texts []strictjson.Node) {
 }
 
 // part walks one part of a content and appends its texts to those of the run.
-func (w *walk) part(n strictjson.Node, r *rule, c context, texts []strictjson.Node) ([]strictjson.Node, *wire.Fault) {
+func (w *Walk) part(n strictjson.Node, r *Rule, c context, texts []strictjson.Node) ([]strictjson.Node, *wire.Fault) {
 	switch n.Kind() {
 	case strictjson.String:
 		return append(texts, n), nil
 	case strictjson.Object:
 	default:
-		return texts, invalid("", "must be a part: an object with a type")
+		return texts, Invalid("", "must be a part: an object with a type")
 	}
 	if fault := typed(n, r, wire.InvalidRequest, "the type must be "); fault != nil {
 		return texts, fault
+	}
+	if len(r.types) > 0 {
+		r = r.typed(n.Get("type").Bytes())
 	}
 	for k, v := range n.Members() {
 		m, fault := w.member(k, k.Bytes(), r, c)
 		if fault != nil {
 			return texts, fault
 		}
-		if m.class == run && v.Kind() == strictjson.String {
+		if m.Class == Run && v.Kind() == strictjson.String {
 			texts = append(texts, v)
 		} else if fault := w.value(v, m, c); fault != nil {
-			return texts, under(fault, m.name())
+			return texts, Under(fault, m.name())
 		}
 	}
 	return texts, nil
 }
 
 // tokens walks a prompt or input: a text or several, or token ids, which are text in a form that no text filter reads.
-func (w *walk) tokens(n strictjson.Node, c context) *wire.Fault {
+func (w *Walk) tokens(n strictjson.Node, c context) *wire.Fault {
 	switch n.Kind() {
 	case strictjson.String:
 		w.segment(wire.Segment{Role: c.role, Prompt: c.prompt}, n)
@@ -289,12 +329,12 @@ func (w *walk) tokens(n strictjson.Node, c context) *wire.Fault {
 		return w.tokenLists(n, c)
 	case strictjson.Null:
 	default:
-		return invalid("", "must be a string, an array of strings, or token ids")
+		return Invalid("", "must be a string, an array of strings, or token ids")
 	}
 	return nil
 }
 
-func (w *walk) tokenLists(n strictjson.Node, c context) *wire.Fault {
+func (w *Walk) tokenLists(n strictjson.Node, c context) *wire.Fault {
 	ids, i := false, 0
 	for e := range n.Elements() {
 		switch {
@@ -305,7 +345,7 @@ func (w *walk) tokenLists(n strictjson.Node, c context) *wire.Fault {
 		case e.Kind() == strictjson.Array && numbers(e):
 			w.count("tokens")
 		default:
-			return at(invalid("", "must be a string or token ids"), i)
+			return At(Invalid("", "must be a string or token ids"), i)
 		}
 		i++
 	}
@@ -325,7 +365,7 @@ func numbers(n strictjson.Node) bool {
 }
 
 // segment adds one string. Empty strings are none.
-func (w *walk) segment(s wire.Segment, n strictjson.Node) {
+func (w *Walk) segment(s wire.Segment, n strictjson.Node) {
 	if len(n.Raw()) == len(`""`) {
 		return
 	}
@@ -334,7 +374,7 @@ func (w *walk) segment(s wire.Segment, n strictjson.Node) {
 }
 
 // opaque counts content of a kind. What is no data URL is also a URL that the model server would fetch.
-func (w *walk) opaque(n strictjson.Node, kind string) {
+func (w *Walk) opaque(n strictjson.Node, kind string) {
 	if n.Kind() == strictjson.Null {
 		return
 	}
@@ -344,7 +384,7 @@ func (w *walk) opaque(n strictjson.Node, kind string) {
 	}
 }
 
-func (w *walk) count(kind string) {
+func (w *Walk) count(kind string) {
 	if w.r.Opaque == nil {
 		w.r.Opaque = map[string]int{}
 	}
@@ -367,7 +407,7 @@ func refuse(n strictjson.Node) *wire.Fault {
 func switches(n strictjson.Node) *wire.Fault {
 	for _, v := range n.Members() {
 		if k := v.Kind(); k != strictjson.Bool && k != strictjson.Number && k != strictjson.Null {
-			return invalid("", "must hold nothing but booleans and numbers")
+			return Invalid("", "must hold nothing but booleans and numbers")
 		}
 	}
 	return nil
@@ -376,8 +416,8 @@ func switches(n strictjson.Node) *wire.Fault {
 // param keeps one member of the root as policies read it: numbers, booleans, and words of enumerations, also where
 // they are the type of an object (response_format, tool_choice). No other string is kept, nor an unknown key that does
 // not look like an identifier: both may be text.
-func (w *walk) param(m *rule, key []byte, v strictjson.Node) {
-	if m.class == own || m.class == bits || m.class == refused {
+func (w *Walk) param(m *Rule, key []byte, v strictjson.Node) {
+	if m.Class == Own || m.Class == Bits || m.Class == Refused {
 		return
 	}
 	var value any
@@ -389,14 +429,14 @@ func (w *walk) param(m *rule, key []byte, v strictjson.Node) {
 	case strictjson.String:
 		value = word(m, v)
 	case strictjson.Object:
-		if t := find(m, "type"); t != nil {
+		if t := Find(m, "type"); t != nil {
 			value = word(t, v.Get("type"))
 		}
 	}
-	if value == nil || m.key == "" && !identifier(key) {
+	if value == nil || m.Key == "" && !Identifier(key) {
 		return
 	}
-	name := m.key
+	name := m.Key
 	if name == "" {
 		name = string(key)
 	}
@@ -407,8 +447,8 @@ func (w *walk) param(m *rule, key []byte, v strictjson.Node) {
 }
 
 // word is the string as the rule's enumeration spells it, or nil.
-func word(r *rule, n strictjson.Node) any {
-	if r.class != enum || n.Kind() != strictjson.String {
+func word(r *Rule, n strictjson.Node) any {
+	if r.Class != Enum || n.Kind() != strictjson.String {
 		return nil
 	}
 	for _, s := range r.words {

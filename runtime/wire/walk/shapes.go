@@ -1,4 +1,4 @@
-package openai
+package walk
 
 import (
 	"cmp"
@@ -8,18 +8,15 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
-// Shapes lists the kinds of strings in the operation's bodies; see exchange.Surface. It goes over the very rules by which
-// bodies are read, so it cannot say anything else than they do.
-func (s surface) Shapes() []wire.Shape {
-	if s.format == nil {
-		return nil
-	}
-	g := gathered{op: s.op, streams: s.format.chunk != ""}
-	g.rule(s.format.request, "", spot{})
+// Shapes lists the kinds of strings in an operation's bodies; see exchange.Surface. It goes over the very rules by which
+// bodies are read, so it cannot say anything else than they do. streams tells whether answers are streamed, too.
+func Shapes(op wire.Operation, request, answer *Rule, streams bool) []wire.Shape {
+	g := gathered{op: op, streams: streams}
+	g.rule(request, "", spot{})
 	g.add(otherMembers, wire.Text, "*")
 	g.add("keys of free-form objects", wire.Key, "*")
 	g.answer = true
-	g.said(s.format.answer, "", "")
+	g.said(answer, "", "")
 	g.add(otherMembers, wire.Text, "*")
 	g.add("keys that are no identifiers", wire.Key, "*")
 	return g.sorted()
@@ -78,15 +75,17 @@ func group(name string) int {
 // spot is what the places above say of the strings in a request.
 type spot struct {
 	context
-	message bool
+	message *Rule // nil outside messages
 }
 
 // text adds a place whose strings are text.
 func (g *gathered) text(at spot, place string) {
 	switch {
-	case at.message:
+	case at.message != nil && at.role != wire.RoleOther:
+		g.add("messages: "+at.role.String(), wire.Text, place)
+	case at.message != nil:
 		for i, r := range roles {
-			if !slices.ContainsFunc(roles[:i], func(o roleWord) bool { return o.role == r.role }) {
+			if at.message.takes(r.word) && !slices.ContainsFunc(roles[:i], func(o roleWord) bool { return o.role == r.role }) {
 				g.add("messages: "+r.role.String(), wire.Text, place)
 			}
 		}
@@ -100,80 +99,87 @@ func (g *gathered) text(at spot, place string) {
 }
 
 // rule adds what a request's rule names.
-func (g *gathered) rule(r *rule, place string, at spot) {
+func (g *gathered) rule(r *Rule, place string, at spot) {
 	at.context = r.enter(at.context)
-	switch r.class {
-	case own, bits:
+	switch r.Class {
+	case Own, Bits:
 		g.add("read by the gateway", wire.Own, place)
 		return
-	case refused:
+	case Refused:
 		g.add("state and actions of the model server", wire.Banned, place)
 		return
-	case schema:
+	case Schema:
 		g.text(at, place+".*")
 		return
-	case enum:
+	case Enum:
 		g.add("words of closed lists", wire.Word, place)
-	case ident:
+	case Ident:
 		g.add("names and ids", wire.Ident, place)
-	case opaque:
+	case Opaque:
 		g.add("opaque: "+r.words[0], wire.Opaque, place)
-	case tokens:
+	case Tokens:
 		g.text(at, place)
 		g.add("opaque: tokens", wire.Opaque, place)
-	case arguments:
+	case Arguments:
 		g.add("arguments of tool calls", wire.Arguments, place)
-	case message:
-		at.message = true
-	case content:
+	case Message:
+		at.message = r
+	case Content:
 		g.text(at, place)
-	case text, run:
+	case Text, Run:
 		if leaf(r) {
 			g.text(at, place)
 		}
 	}
-	g.below(r, place, func(r *rule, place string) { g.rule(r, place, at) })
+	g.below(r, place, func(r *Rule, place string) { g.rule(r, place, at) })
 }
 
 // leaf tells whether nothing is said of what the place holds.
-func leaf(r *rule) bool { return len(r.members) == 0 && r.items == free && r.other == free }
+func leaf(r *Rule) bool { return len(r.members) == 0 && r.Items == free && r.Other == free }
 
 // below goes over the rules that a rule has for what it holds.
-func (g *gathered) below(r *rule, place string, visit func(*rule, string)) {
+func (g *gathered) below(r *Rule, place string, visit func(*Rule, string)) {
 	for _, m := range r.members {
-		visit(m, strings.TrimPrefix(place+"."+m.key, "."))
+		visit(m, strings.TrimPrefix(place+"."+m.Key, "."))
 	}
-	if r.other != free && r.other != r {
-		visit(r.other, place+".*")
+	for _, t := range r.types {
+		for _, m := range t.members {
+			if !slices.Contains(r.members, m) {
+				visit(m, place+"<"+t.kind+">."+m.Key)
+			}
+		}
 	}
-	if r.items != free && r.items != r {
-		visit(r.items, place+"[]")
+	if r.Other != free && r.Other != r {
+		visit(r.Other, place+".*")
+	}
+	if r.Items != free && r.Items != r {
+		visit(r.Items, place+"[]")
 	}
 }
 
 // said adds what an answer's rule names. field is the member of what a choice says that it is in; "" above that.
-func (g *gathered) said(r *rule, place, field string) {
+func (g *gathered) said(r *Rule, place, field string) {
 	switch {
-	case r.class == own:
+	case r.Class == Own:
 		g.add("read by the gateway", wire.Own, place)
 		return
-	case r.class == skip:
+	case r.Class == Skip:
 		g.add("said by the model server of itself", wire.Own, place)
 		return
-	case r.class == copied:
+	case r.Class == Copied:
 		g.add("copies of the text", wire.Copied, place)
 		return
-	case r.class == ident:
+	case r.Class == Ident:
 		g.add("names and ids", wire.Ident, place)
-	case r.class == arguments:
+	case r.Class == Arguments:
 		g.add("says: arguments of tool calls", wire.Arguments, place)
-	case place != "" && field != "" && (r.key == field && !strings.HasSuffix(place, "[]") || leaf(r)):
+	case place != "" && field != "" && (r.Key == field && !strings.HasSuffix(place, "[]") || leaf(r)):
 		g.add("says: "+field, wire.Text, place)
 	}
-	g.below(r, place, func(m *rule, below string) {
+	g.below(r, place, func(m *Rule, below string) {
 		in := field
-		if in == "" && (r.scope == grows || m.scope == grows && len(m.members) == 0) {
-			in = m.key
+		if in == "" && (r.Scope == Grows || m.Scope == Grows && len(m.members) == 0) {
+			in = m.Key
 		}
 		g.said(m, below, in)
 	})
