@@ -31,6 +31,7 @@ func (j *JWT) setDefaults() {
 func (m *Model) setDefaults() {
 	m.Opaque = "refuse"
 	m.MaxOutput = 4096
+	m.Balance = "weighted"
 }
 
 func (e *Endpoint) setDefaults() {

@@ -132,6 +132,9 @@ type Model struct {
 	MaxOutput int `yaml:"max_output" jsonschema:"minimum=1,maximum=10000000"`
 	// Opaque says whether content that no text filter can read may pass beside a required filter.
 	Opaque string `yaml:"opaque" jsonschema:"enum=refuse,enum=allow"`
+	// Balance says which endpoint is tried first: by weight at random, in turns, the one with the fewest calls under way, the
+	// fastest of two, the cheapest, the one that reports the least load, or one and the same for all of a conversation.
+	Balance string `yaml:"balance" jsonschema:"enum=weighted,enum=round_robin,enum=least_in_flight,enum=latency,enum=cost,enum=load,enum=sticky"`
 }
 
 // Cost is in USD per million usage tokens.
@@ -163,6 +166,13 @@ type Endpoint struct {
 	Requires []string `yaml:"requires"`
 	// Weight is this endpoint's share among its model's endpoints; 0 keeps it as a spare.
 	Weight int `yaml:"weight" jsonschema:"minimum=0,maximum=1000000"`
+	// Cost is this endpoint's price where it has one of its own; left out, the model's.
+	Cost *Cost `yaml:"cost"`
+	// Drain keeps new exchanges away; those under way finish.
+	Drain bool `yaml:"drain"`
+	// WarmUp is how long the endpoint's share grows from a tenth to its full after it was added or has recovered; 0 is not at
+	// all.
+	WarmUp time.Duration `yaml:"warm_up"`
 	// Timeouts bound the steps of one call.
 	Timeouts EndpointTimeouts `yaml:"timeouts"`
 	// CAFile holds further certificates to trust, as PEM.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/pipeline"
@@ -24,10 +25,15 @@ func (b *builder) models() {
 			}
 			st.Endpoints = append(st.Endpoints, EndpointStatus{Name: e.Name, Provider: e.Provider, URL: e.URL})
 		}
-		pool := upstream.NewPool(m.Name, eps)
+		pool, err := upstream.NewPool(upstream.PoolOptions{Model: m.Name, Endpoints: eps, Balance: m.Balance})
+		if err != nil {
+			b.fault(path+".balance", "%v", err)
+			continue
+		}
 		b.gen.closer = append(b.gen.closer, pool.Close)
 		b.gen.snap.Models[m.Name] = &pipeline.Model{
-			Name: m.Name, Pool: pool, Digest: digest(m), Opaque: m.Opaque == "allow", Input: m.Cost.Input, Output: m.Cost.Output,
+			Name: m.Name, Pool: pool, Digest: digest(identity(m)), Opaque: m.Opaque == "allow", Input: m.Cost.Input, Output: m.Cost.Output,
+			Prices: prices(m),
 			Facts: policy.ModelFacts{
 				Name: m.Name, Labels: m.Labels, Input: m.Cost.Input, Output: m.Cost.Output, Context: m.Context,
 			},
@@ -35,6 +41,30 @@ func (b *builder) models() {
 		b.gen.snap.Names = append(b.gen.snap.Names, m.Name)
 		b.gen.status.Models = append(b.gen.status.Models, st)
 	}
+}
+
+// identity is what of a model's definition its answers may depend on: not how its endpoints share the work, which may
+// change without making the answers in the cache worthless.
+func identity(m *config.Model) config.Model {
+	out := *m
+	out.Balance, out.Cost = "", config.Cost{}
+	out.Endpoints = slices.Clone(m.Endpoints)
+	for i := range out.Endpoints {
+		e := &out.Endpoints[i]
+		e.Weight, e.Cost, e.Drain, e.WarmUp, e.Timeouts = 0, nil, false, 0, config.EndpointTimeouts{}
+	}
+	return out
+}
+
+// prices are those of the endpoints that have one of their own.
+func prices(m *config.Model) map[string]pipeline.Price {
+	out := map[string]pipeline.Price{}
+	for i := range m.Endpoints {
+		if e := &m.Endpoints[i]; e.Cost != nil {
+			out[e.Name] = pipeline.Price(*e.Cost)
+		}
+	}
+	return out
 }
 
 func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *upstream.Endpoint {
@@ -55,8 +85,10 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 	if name == "" {
 		name = m.Name
 	}
+	cost := m.CostOf(e)
 	return upstream.NewEndpoint(upstream.EndpointOptions{
 		Name: e.Name, URL: e.URL, Model: name, Labels: e.Labels, Requires: e.Requires, Weight: e.Weight,
+		Cost: cost.Input + cost.Output, WarmUp: e.WarmUp, Drain: e.Drain,
 		Caller: caller, Registry: b.c.registry,
 	})
 }

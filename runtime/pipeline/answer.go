@@ -112,13 +112,16 @@ func (r *run) takes(m *Model) bool {
 
 // route makes the list of endpoints to try, in order; nothing the decision did not allow is on it.
 func (r *run) route() ([]upstream.Target, error) {
-	pools := make([]*upstream.Pool, 0, 4)
+	pools, c := make([]*upstream.Pool, 0, 4), r.constraint()
 	for _, name := range r.x.Decision.Models {
 		if m := r.snap.Models[name]; m != nil && r.takes(m) {
 			pools = append(pools, m.Pool)
+			if c.Conversation == 0 && m.Pool.Sticky() {
+				c.Conversation = conversation(r.x)
+			}
 		}
 	}
-	targets := upstream.Plan(pools, r.constraint())
+	targets := upstream.Plan(pools, c)
 	if len(targets) == 0 {
 		return nil, exchange.Fail(exchange.StageRoute, wire.NoEndpoint, "no endpoint that this request may go to is available", nil)
 	}

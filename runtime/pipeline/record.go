@@ -38,7 +38,7 @@ func (r *run) finish() {
 	x := r.x
 	r.ended(exchange.Outcome{Kind: exchange.Failed, Code: wire.Internal, Status: 500})
 	if m := r.snap.Models[x.Model]; m != nil && (x.Cache == exchange.CacheMiss || x.Cache == exchange.CacheBypass) {
-		x.Cost = m.cost(x.Usage.Input, x.Usage.Output)
+		x.Cost = m.cost(x.Endpoint, x.Usage)
 	}
 	end := time.Now()
 	r.record(end)

@@ -11,6 +11,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/policy"
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // Snapshot is one generation of everything a request reads. It is immutable once installed: a request loads it once and
@@ -42,11 +43,19 @@ type Model struct {
 	Facts  policy.ModelFacts
 	Input  float64 // USD per million usage tokens
 	Output float64
+	Prices map[string]Price // of endpoints that have one of their own, by name
 }
 
-// cost is the price of usage in USD.
-func (m *Model) cost(input, output int64) float64 {
-	return (m.Input*float64(input) + m.Output*float64(output)) / 1e6
+// Price is in USD per million usage tokens.
+type Price struct{ Input, Output float64 }
+
+// cost is the price, in USD, of usage at the endpoint of that name.
+func (m *Model) cost(endpoint string, u wire.Usage) float64 {
+	p, ok := m.Prices[endpoint]
+	if !ok {
+		p = Price{m.Input, m.Output}
+	}
+	return (p.Input*float64(u.Input) + p.Output*float64(u.Output)) / 1e6
 }
 
 // acquire takes a reference unless the Snapshot is already closing.

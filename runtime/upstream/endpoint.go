@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"hash/fnv"
 	"io"
 	"time"
 )
@@ -14,6 +15,9 @@ type EndpointOptions struct {
 	Labels   map[string]string // what a decision's endpoint labels are compared with
 	Requires []string          // filters that must have run on what is sent here
 	Weight   int               // share among the model's endpoints; 0: a spare, tried when the others failed
+	Cost     float64           // USD per million usage tokens, input and output added; what balance by cost orders by
+	WarmUp   time.Duration     // how long its share grows after it has come (back); 0: none
+	Drain    bool              // gets no new calls; those under way end normally
 	Caller   Caller
 	Registry *Registry // keeps the record across reloads; nil: the endpoint's own
 }
@@ -22,14 +26,18 @@ type EndpointOptions struct {
 // shares with the endpoint of the same name, URL and model in other generations of the configuration.
 type Endpoint struct {
 	o      EndpointOptions
+	hash   uint64 // of its identity, for balance by conversation
 	record *record
 }
 
 // NewEndpoint makes an Endpoint; Close frees it.
 func NewEndpoint(o EndpointOptions) *Endpoint {
 	e := &Endpoint{o: o}
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, e.key()) // a hash takes everything
+	e.hash = h.Sum64()
 	if o.Registry == nil {
-		e.record = new(record)
+		e.record = newRecord()
 	} else {
 		e.record = o.Registry.acquire(e.key())
 	}
@@ -105,15 +113,33 @@ func (e *Endpoint) may(c *Constraint) bool {
 	return true
 }
 
+// PoolOptions describe a model's endpoints.
+type PoolOptions struct {
+	Model     string // as callers and policies name it
+	Endpoints []*Endpoint
+	Balance   string // one of Balancers; "": weighted
+}
+
 // Pool is a model's endpoints.
 type Pool struct {
 	model     string
 	endpoints []*Endpoint
+	balance   Balancer
 }
 
-// NewPool makes the Pool of the model of that name, as callers and policies name it.
-func NewPool(model string, endpoints []*Endpoint) *Pool {
-	return &Pool{model: model, endpoints: endpoints}
+// NewPool makes a Pool. The error tells of a balance that there is not.
+func NewPool(o PoolOptions) (*Pool, error) {
+	b, err := newBalancer(o.Balance)
+	if err != nil {
+		return nil, err
+	}
+	return &Pool{model: o.Model, endpoints: o.Endpoints, balance: b}, nil
+}
+
+// Sticky tells whether the pool keeps a conversation at one endpoint: only then is Constraint.Conversation of use.
+func (p *Pool) Sticky() bool {
+	_, ok := p.balance.(sticky)
+	return ok && len(p.endpoints) > 1
 }
 
 // Model is the model's name, as callers and policies name it.

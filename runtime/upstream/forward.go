@@ -161,7 +161,8 @@ func (e *Endpoint) call(ctx context.Context, c *Call) (*Reply, *Failure) {
 		e.record.inFlight.Add(-1)
 		return nil, f
 	}
-	e.record.succeeded(time.Since(start))
+	now := time.Now()
+	e.record.succeeded(now.Sub(start), now)
 	if reply.Events == nil {
 		e.record.inFlight.Add(-1)
 	}

@@ -304,10 +304,13 @@ func TestFailureIsAFault(t *testing.T) {
 
 func ExampleForward() {
 	s := &scripted{next: []outcome{{err: wrong}}} // the first call fails, the next ones answer
-	p := upstream.NewPool("model-a", []*upstream.Endpoint{
+	p, err := upstream.NewPool(upstream.PoolOptions{Model: "model-a", Endpoints: []*upstream.Endpoint{
 		upstream.NewEndpoint(upstream.EndpointOptions{Name: "onprem-1", Model: "llama", Weight: 1, Caller: s}),
 		upstream.NewEndpoint(upstream.EndpointOptions{Name: "cloud-1", Model: "llama", Caller: s}),
-	})
+	}})
+	if err != nil {
+		panic(err)
+	}
 	targets := upstream.Plan([]*upstream.Pool{p}, upstream.Constraint{})
 	reply, target, err := upstream.Forward(context.Background(), targets,
 		func(dst []byte, t upstream.Target) *upstream.Call {

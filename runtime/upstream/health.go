@@ -55,7 +55,13 @@ type record struct {
 	out      time.Time     // out of the rotation until then
 	pause    time.Time     // asked for a pause until then
 	latency  time.Duration // smoothed
+	timed    time.Time     // when latency was last added to
+	back     time.Time     // in the rotation since then
+	load     float64       // as last reported, and until when that counts
+	loaded   time.Time
 }
+
+func newRecord() *record { return &record{back: time.Now()} }
 
 // tier orders endpoints: those of a lower one are tried first.
 type tier uint8
@@ -64,39 +70,44 @@ const (
 	tierReady  tier = iota
 	tierPaused      // asked for a pause
 	tierOut         // ejected
+	tierNone        // never to be tried
 )
 
-// rank gives the endpoint's tier. An endpoint whose ejection is over is ready for one call: with claim, that call is the
-// caller's (probe), and the next is due only after the same time again.
-func (r *record) rank(now time.Time, claim bool) (t tier, probe bool) {
+// rank gives the endpoint's tier, and since when it is in the rotation. An endpoint whose ejection is over is ready for
+// one call: with claim, that call is the caller's (probe), and the next is due only after the same time again.
+func (r *record) rank(now time.Time, claim bool) (t tier, probe bool, back time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case now.Before(r.out):
-		return tierOut, false
+		return tierOut, false, r.back
+	case r.ejection > 0 && claim:
+		r.out = now.Add(r.ejection)
+		return tierReady, true, r.back
 	case r.ejection > 0:
-		if claim {
-			r.out = now.Add(r.ejection)
-		}
-		return tierReady, claim
+		return tierOut, false, r.back
 	case now.Before(r.pause):
-		return tierPaused, false
+		return tierPaused, false, r.back
 	default:
-		return tierReady, false
+		return tierReady, false, r.back
 	}
 }
 
 // ejected tells whether the endpoint is out of the rotation.
 func (r *record) ejected() bool {
-	t, _ := r.rank(time.Now(), false)
+	t, _, _ := r.rank(time.Now(), false)
 	return t == tierOut
 }
 
 // succeeded notes an answer and the time it took.
-func (r *record) succeeded(took time.Duration) {
+func (r *record) succeeded(took time.Duration, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ejection > 0 {
+		r.back = now
+	}
 	r.failures, r.ejection, r.out, r.pause = 0, 0, time.Time{}, time.Time{}
+	r.timed = now
 	if r.latency == 0 {
 		r.latency = took
 	} else {
@@ -151,6 +162,27 @@ func (r *record) smoothed() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.latency
+}
+
+// smoothedAt gives the smoothed latency and when it was last added to.
+func (r *record) smoothedAt() (time.Duration, time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.latency, r.timed
+}
+
+// report notes the load that the endpoint reports, which counts until then.
+func (r *record) report(load float64, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.load, r.loaded = load, until
+}
+
+// loadAt is the load last reported, unless that was too long ago.
+func (r *record) loadAt(now time.Time) (float64, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.load, now.Before(r.loaded)
 }
 
 func (r *record) latencyClass() Latency { return classOf(r.smoothed()) }

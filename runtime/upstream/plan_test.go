@@ -13,12 +13,20 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
+func balanced(balance, model string, endpoints ...*upstream.Endpoint) *upstream.Pool {
+	p, err := upstream.NewPool(upstream.PoolOptions{Model: model, Endpoints: endpoints, Balance: balance})
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
 func pool(model string, endpoints ...upstream.EndpointOptions) *upstream.Pool {
 	var out []*upstream.Endpoint
 	for _, o := range endpoints {
 		out = append(out, upstream.NewEndpoint(o))
 	}
-	return upstream.NewPool(model, out)
+	return balanced("", model, out...)
 }
 
 func names(targets []upstream.Target) string {

@@ -17,7 +17,7 @@ func (r *Registry) acquire(key string) *record {
 	defer r.mu.Unlock()
 	rec := r.records[key]
 	if rec == nil {
-		rec = new(record)
+		rec = newRecord()
 		if r.records == nil {
 			r.records = map[string]*record{}
 		}
