@@ -149,12 +149,26 @@ func (r Ref) field(text []byte) (string, error) {
 	return s, nil
 }
 
+// baseForm is a URL without its scheme: a host's name with a dot or a port, and a path.
+var baseForm = regexp.MustCompile(`^(?:[a-z0-9-]+\.)*[a-z0-9-]+(?:\.[a-z]{2,}|:[0-9]{1,5})(?::[0-9]{1,5})?/[a-z0-9._/-]*$`)
+
+// looksLikeURL tells a URL, or the rest of one without its scheme: models.example.com/v1.
 func looksLikeURL(s string) bool {
-	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
+	low := strings.ToLower(s)
+	return strings.HasPrefix(low, "http://") || strings.HasPrefix(low, "https://") || baseForm.MatchString(low)
 }
 
-// looksLikeSecret tells the usual shapes of credentials: a vendor's prefix, or a JWT.
+// plainForm is what random keys look like: many letters and digits, of which there are some.
+var plainForm = regexp.MustCompile(`^[A-Za-z0-9_=+-]{20,}$`)
+
+// looksLikeSecret tells the usual shapes of credentials where a URL belongs: those of hasSecretPrefix, or a long run of
+// letters and digits.
 func looksLikeSecret(s string) bool {
+	return hasSecretPrefix(s) || plainForm.MatchString(s) && strings.ContainsAny(s, "0123456789")
+}
+
+// hasSecretPrefix tells a vendor's prefix, or a JWT.
+func hasSecretPrefix(s string) bool {
 	for _, prefix := range []string{"sk-", "slk_", "eyJ", "nvapi-", "hf_", "Bearer ", "AIza", "AKIA", "ghp_"} {
 		if strings.HasPrefix(s, prefix) {
 			return true

@@ -34,6 +34,12 @@ func TestResolve(t *testing.T) {
 	}
 	f(Ref{Env: "MODEL_A_TOKEN"}, "s3cr3t-value", "")
 	f(Ref{Env: "MODEL_B_TOKEN"}, "", "MODEL_B_TOKEN looks like a URL, not a secret; are the two swapped?")
+	t.Setenv("MODEL_G_TOKEN", "Models.example.com:8443/namespaces/a/v1")
+	f(Ref{Env: "MODEL_G_TOKEN"}, "", "MODEL_G_TOKEN looks like a URL, not a secret; are the two swapped?")
+	t.Setenv("MODEL_H_TOKEN", "HTTPS://models.example.com")
+	f(Ref{Env: "MODEL_H_TOKEN"}, "", "MODEL_H_TOKEN looks like a URL, not a secret; are the two swapped?")
+	t.Setenv("MODEL_I_TOKEN", "c2VjcmV0Ww==/s3cr3t-value+a.b/c")
+	f(Ref{Env: "MODEL_I_TOKEN"}, "c2VjcmV0Ww==/s3cr3t-value+a.b/c", "")
 	f(Ref{Env: "MODEL_C_TOKEN"}, "", "environment variable MODEL_C_TOKEN is empty; put the secret there")
 	f(Ref{Env: "MODEL_D_TOKEN"}, "", "environment variable MODEL_D_TOKEN holds a placeholder; put the real secret there")
 	f(Ref{Env: "MODEL_E_TOKEN"}, "", "environment variable MODEL_E_TOKEN holds a placeholder; put the real secret there")

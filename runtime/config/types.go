@@ -159,7 +159,7 @@ type Endpoint struct {
 	// Model is the model's name there; left out, the same name as here.
 	Model string `yaml:"model"`
 	// Credential is the secret sent to this endpoint, and to no other.
-	Credential *Ref `yaml:"credential"`
+	Credential *Credential `yaml:"credential"`
 	// Labels are facts about the endpoint, for the policy to choose by.
 	Labels map[string]string `yaml:"labels"`
 	// Requires names filters without which this endpoint gets nothing.

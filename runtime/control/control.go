@@ -21,6 +21,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/audit"
 	"github.com/sluicegate/sluice/runtime/auth"
 	"github.com/sluicegate/sluice/runtime/config"
+	"github.com/sluicegate/sluice/runtime/credential"
 	"github.com/sluicegate/sluice/runtime/filter"
 	"github.com/sluicegate/sluice/runtime/metrics"
 	"github.com/sluicegate/sluice/runtime/pipeline"
@@ -40,23 +41,24 @@ type Options struct {
 
 // Controller builds generations and installs them. It is safe for concurrent use.
 type Controller struct {
-	path      string // of the config
-	shapes    []wire.Shape
-	dry       bool // only checking: nothing is written
-	log       *slog.Logger
-	engine    *filter.Engine
-	registry  *upstream.Registry
-	metrics   *metrics.Metrics
-	pipeline  *pipeline.Pipeline
-	sources   *auth.Sources
-	ephemeral *auth.Ephemeral
-	admin     adminToken
-	filters   filterStore
-	logs      logStore
-	images    imageStore
-	failed    tallies       // filters that did not go live, by stage
-	rollbacks tallies       // versions taken back, by reason
-	tripped   chan struct{} // a canary has switched itself off
+	path        string // of the config
+	shapes      []wire.Shape
+	dry         bool // only checking: nothing is written
+	log         *slog.Logger
+	engine      *filter.Engine
+	registry    *upstream.Registry
+	credentials credential.Store
+	metrics     *metrics.Metrics
+	pipeline    *pipeline.Pipeline
+	sources     *auth.Sources
+	ephemeral   *auth.Ephemeral
+	admin       adminToken
+	filters     filterStore
+	logs        logStore
+	images      imageStore
+	failed      tallies       // filters that did not go live, by stage
+	rollbacks   tallies       // versions taken back, by reason
+	tripped     chan struct{} // a canary has switched itself off
 
 	building sync.Mutex      // one build at a time
 	next     uint64          // generation; under building

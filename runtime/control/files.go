@@ -68,8 +68,10 @@ func filesOf(name string, cfg *config.Config) []string {
 	}
 	for _, m := range cfg.Models {
 		for _, e := range m.Endpoints {
-			add(e.CAFile)
-			addRef(e.Credential)
+			add(e.CAFile) // the credential's file is looked at by who uses it: a rotated token is no new configuration
+			if e.Credential != nil && e.Credential.OAuth2 != nil {
+				add(e.Credential.OAuth2.CAFile)
+			}
 		}
 	}
 	for _, j := range cfg.Auth.JWT {

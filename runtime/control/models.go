@@ -93,18 +93,13 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 	})
 }
 
-// secrets resolves what the endpoint's credential and certificates refer to. A file among them that changes makes a
-// new generation, so a rotated credential is taken up without a restart.
-func (b *builder) secrets(path string, e *config.Endpoint, o *provider.Options) bool {
+// secrets opens the endpoint's credential and reads its certificates.
+func (b *builder) secrets(path string, e *config.Endpoint, o *provider.Options) (ok bool) {
 	if e.Credential != nil {
-		secret, err := e.Credential.Resolve(b.cfg.Dir())
-		if err != nil {
-			b.fault(path+".credential", "%v", err)
+		if o.Credential, ok = b.credential(path+".credential", e.Credential); !ok {
 			return false
 		}
-		o.Credential = func() (string, error) { return secret, nil }
 	}
-	var ok bool
 	o.RootCAs, ok = b.certificates(path+".ca_file", e.CAFile)
 	return ok
 }

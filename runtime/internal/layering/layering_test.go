@@ -22,6 +22,7 @@ const rules = `
 	runtime/filter/meter     :
 	runtime/filter/token     :
 	runtime/config           :
+	runtime/credential       :
 	runtime/wire             : strictjson
 	runtime/exchange         : strictjson wire
 	runtime/wire/walk        : strictjson wire
@@ -39,7 +40,7 @@ const rules = `
 	runtime/provider         : strictjson sse wire upstream wire/translate
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
 	runtime/server           : wire exchange pipeline wire/openai wire/inference
-	runtime/control          : config strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters
+	runtime/control          : config credential strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : artifact control
 	cmd/sluice               : artifact config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
 	policies                 :
@@ -59,7 +60,7 @@ var owners = map[string][]string{
 	"github.com/prometheus":                 {"runtime/metrics"},
 	"github.com/fsnotify/fsnotify":          {"runtime/control"},
 	"golang.org/x/mod":                      {"runtime/artifact"},
-	"net/http":                              {"runtime/server", "runtime/admin", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/control", "cmd/sluice"},
+	"net/http":                              {"runtime/server", "runtime/admin", "runtime/credential", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/control", "cmd/sluice"},
 	"oras.land/oras-go":                     {"runtime/artifact"},
 	"github.com/opencontainers":             {"runtime/artifact"},
 	"github.com/spf13/cobra":                {"cmd/sluice"},
