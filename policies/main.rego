@@ -2,11 +2,13 @@
 # title: The shipped policy
 # description: |
 #   Roles say which models a principal may use (data.roles), some models are kept for some roles (data.reserved), and
-#   where no model is asked for, the healthiest and then the cheapest allowed one is picked.
+#   where no model is asked for, the healthiest and then the cheapest allowed one is picked. What a request may reach on
+#   the model server beside its answer is in data.reach, by role; without it, nothing.
 package sluice
 
 import data.sluice.access
 import data.sluice.choice
+import data.sluice.reach
 
 # METADATA
 # description: Asked before the filters run, so that a denied caller costs no more than this.
@@ -24,6 +26,7 @@ decision := {
 	"allowed": true,
 	"models": choice.models,
 	"cache": {"mode": "read-write", "scope": cache_scope, "ttl_seconds": cache_ttl},
+	"allow": reach.allowed,
 	"restore": {"tools": []},
 } if {
 	count(reasons) == 0

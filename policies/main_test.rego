@@ -24,6 +24,15 @@ test_allowed_model if {
 	d.allowed
 	d.models == ["model-a"]
 	d.restore.tools == []
+	d.allow == set()
+}
+
+test_reach_is_by_role if {
+	d := sluice.decision with input as {"principal": {"roles": ["developer"]}, "model": "model-a", "models": models}
+		with data.roles as roles
+		with data.reserved as reserved
+		with data.reach as {"developer": ["web_search"]}
+	d.allow == {"web_search"}
 }
 
 test_reserved_model_is_denied_with_reason if {

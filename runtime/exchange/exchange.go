@@ -76,6 +76,7 @@ type Decision struct {
 	Models      []string          // in order of preference; nil: the one asked for
 	Endpoints   map[string]string // labels an endpoint must carry
 	Cache       CachePolicy
+	Allow       []string          // what may be reached on the model server, sorted: a kind (wire.Kinds), or kind:id
 	Restore     []string          // tools whose arguments get restored values
 	Headers     map[string]string // added to the answer
 	Annotations map[string]string // copied to the audit record

@@ -146,7 +146,6 @@ func TestHandlerMisbehaves(t *testing.T) {
 	failed("nothing_written", "is refused: invalid_json")
 	failed("no_json", "is refused: invalid_json")
 	failed("twice", "is refused: duplicate_key")
-	failed("hosted", "is refused: unsupported_field")
 	failed("model", "names another model")
 	failed("stream", "asks for a stream where there was none")
 	f("logs", "", "nil")

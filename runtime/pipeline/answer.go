@@ -64,9 +64,10 @@ func (r *run) alone(ctx context.Context) (source, error) {
 }
 
 // cacheable tells whether the cache may be used: by the decision, and by a caller who asks for a fresh answer
-// (Cache-Control: no-cache or no-store, RFC 9111 5.2.1).
+// (Cache-Control: no-cache or no-store, RFC 9111 5.2.1). What depends on more than the request, or has effects at the
+// model server, is never answered from it.
 func (r *run) cacheable() exchange.CacheStatus {
-	if r.x.Decision.Cache.Mode == exchange.CacheOff {
+	if r.x.Decision.Cache.Mode == exchange.CacheOff || len(r.x.Request.Reach) > 0 {
 		return exchange.CacheBypass
 	}
 	for _, v := range r.x.Client.Headers["Cache-Control"] {
@@ -166,6 +167,7 @@ func (r *run) call(dst []byte, t upstream.Target) *upstream.Call {
 	req := r.x.Request
 	return &upstream.Call{
 		Operation: req.Operation, Format: req.Format.Name(), Stream: req.Stream, RequestID: r.x.ID, Header: upstream.Forwardable(r.x.Client.Headers),
+		Once: len(req.Reach) > 0,
 		Body: req.Format.Render(dst, req, wire.Rendering{Model: t.Endpoint.Model(), Usage: req.Stream}),
 	}
 }

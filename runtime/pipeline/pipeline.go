@@ -152,6 +152,9 @@ func (r *run) flow(ctx context.Context) error {
 	if err := r.decide(ctx); err != nil {
 		return err
 	}
+	if err := r.permit(); err != nil {
+		return err
+	}
 	source, err := r.answer(ctx) // cache, else route, forward, filter and fill
 	if err != nil {
 		return err

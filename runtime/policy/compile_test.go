@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 	f("package sluice\n\ndecision := {\"allowed\": input.principl.id == \"a\"}\n", `p/main.rego:3:25: rego_type_error: undefined ref: input.principl.id; input has no "principl" (did you mean "principal"?): it has client, `)
 	f("package sluice\n\ndecision := {\"allowed\": data.sluice.alow}\n\nallow := true\n", `p/main.rego:3:25: data.sluice.alow: package sluice has no rule "alow" (did you mean "allow"?); define it or correct the name`)
 	f("package sluice\n\ndecision := {\"allowed\": true}}\n", `p/main.rego:3:30: rego_parse_error:`)
-	f("package sluice\n\ndecision := {\"alowed\": true}\n", `p/main.rego:3:1: decision has no field "alowed" (did you mean "allowed"?); it has allowed, annotations,`)
+	f("package sluice\n\ndecision := {\"alowed\": true}\n", `p/main.rego:3:1: decision has no field "alowed" (did you mean "allowed"?); it has allow, allowed, annotations,`)
 	f("package sluice\n\ndecision contains 1\n", `p/main.rego:3:1: decision is set`)
 	f("package sluice\n\ndecision := true\n", `p/main.rego:3:1: decision is boolean, but it must be an object`)
 	f("package sluice\n\ndecision := {\"allowed\": http.send({\"method\": \"get\", \"url\": \"http://a\"}).status_code == 200}\n", `p/main.rego:3:25: rego_type_error: undefined function http.send; it is not available to policies`)

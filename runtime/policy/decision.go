@@ -11,11 +11,12 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // The fields of the two results, as messages list them.
 var (
-	decisionFields  = []string{"allowed", "annotations", "cache", "debug", "endpoints", "headers", "http_status", "message", "models", "reasons", "restore"}
+	decisionFields  = []string{"allow", "allowed", "annotations", "cache", "debug", "endpoints", "headers", "http_status", "message", "models", "reasons", "restore"}
 	admissionFields = []string{"allowed", "filters", "http_status", "message", "reasons"}
 )
 
@@ -78,6 +79,7 @@ func (n names) decision(v ast.Value) (exchange.Decision, error) {
 	}
 	d.Endpoints = f.member("endpoints", "labels").texts("labels", nil)
 	d.Cache = f.cache()
+	d.Allow = f.reach("allow", n.any)
 	d.Restore = f.member("restore", "tools").names("tools", "", names{})
 	d.Headers = f.texts("headers", checkHeader)
 	d.Annotations = f.texts("annotations", nil)
@@ -252,6 +254,20 @@ func (f *fields) names(name, kind string, n names) []string {
 		}
 	}
 	return list
+}
+
+// reach reads what may be reached on the model server, sorted: kinds, or a kind and an id.
+func (f *fields) reach(name string, any bool) []string {
+	list := f.list(name, maxList)
+	for i, s := range list {
+		kind, id, named := strings.Cut(s, ":")
+		if wire.KindAbout(kind) == "" && !any || named && id == "" {
+			f.fail(fmt.Sprintf("%s[%d]", name, i), "must be a kind, or a kind, a colon and an id; the kinds are "+strings.Join(wire.Kinds(), ", "))
+			return nil
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // list reads an array or set of strings; nil when it is absent.

@@ -21,7 +21,7 @@ import (
 
 // objects are paths whose shape is only known at run time; leaves are any paths.
 var (
-	objects = []string{"input.principal.claims", "input.principal.claims.org", "input.params", "input.labels", "input.labels.redact", "input.client.headers", "input.prompt.opaque", "input.models", "input.models[\"model-a\"]"}
+	objects = []string{"input.principal.claims", "input.principal.claims.org", "input.params", "input.labels", "input.labels.redact", "input.client.headers", "input.prompt.opaque", "input.prompt.reach", "input.models", "input.models[\"model-a\"]"}
 	leaves  = []string{"input.principal.id", "input.principal.roles", "input.principal.claims.org.unit", "input.params.seed", "input.model", "input.stream", "input.labels.redact.n", "input.client.headers[\"x-team\"]", "input.client.ip", "input.models[\"model-a\"].cost.input", "input.sizes.body", "input.time.weekday", "input.prompt.tools"}
 	keys    = []string{"org", "unit", "seed", "redact", "n", "x-team", "model-a", "cost", "image"}
 )

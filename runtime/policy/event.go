@@ -125,6 +125,7 @@ type result struct {
 	Models      []string          `json:"models,omitempty"`
 	Endpoints   *labelled         `json:"endpoints,omitempty"`
 	Cache       *cached           `json:"cache,omitempty"`
+	Allow       []string          `json:"allow,omitempty"`
 	Restore     *restored         `json:"restore,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
@@ -149,7 +150,7 @@ type restored struct {
 func resultOf(d *exchange.Decision) result {
 	r := result{
 		Allowed: d.Allowed, Reasons: d.Reasons, Message: d.Message, HTTPStatus: d.HTTPStatus, Models: d.Models,
-		Headers: d.Headers, Annotations: d.Annotations, Debug: d.Debug,
+		Headers: d.Headers, Annotations: d.Annotations, Debug: d.Debug, Allow: d.Allow,
 	}
 	if len(d.Endpoints) > 0 {
 		r.Endpoints = &labelled{d.Endpoints}

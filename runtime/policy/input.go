@@ -55,6 +55,7 @@ var inputFields = []field{
 		{name: "tokens_bucket", typ: "integer", about: "The estimate rounded up to a power of two, so that decisions can be memoised.", get: func(v *view) val { return intVal(bucket(estimate(v.characters()))) }},
 		{name: "tools", typ: "strings", about: "Names of the tools offered.", get: func(v *view) val { return val{kind: stringsKind, list: v.request.Tools} }},
 		{name: "opaque", typ: "object", about: "Content that no text filter can read, counted by kind.", get: func(v *view) val { return val{kind: countsKind, any: v.request.Opaque} }},
+		{name: "reach", typ: "strings", about: "What the request would reach on the model server: kinds of state it names there and of what it makes it fetch or run, such as web_search; a sorted set.", get: func(v *view) val { return val{kind: stringsKind, list: v.request.Reaches()} }},
 		{name: "text", typ: "string", text: true, about: "All prompt text, joined by newlines. Only with reads_text.", get: promptText},
 		{name: "messages", typ: "array", text: true, about: "Runs of prompt text with their role class. Only with reads_text.", get: promptMessages},
 	}},

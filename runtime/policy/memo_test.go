@@ -74,7 +74,7 @@ func TestReads(t *testing.T) {
 		"input.principal.id", "input.principal.tenant", "input.principal.roles", "input.principal.claims", "input.principal.auth", "input.operation",
 		"input.model", "input.stream", "input.params", "input.sizes.body", "input.sizes.messages", "input.sizes.chars", "input.client.ip",
 		"input.client.headers", "input.time.hour", "input.time.weekday", "input.labels", "input.prompt.chars", "input.prompt.tokens_estimate",
-		"input.prompt.tokens_bucket", "input.prompt.tools", "input.prompt.opaque", "input.models")
+		"input.prompt.tokens_bucket", "input.prompt.tools", "input.prompt.opaque", "input.prompt.reach", "input.models")
 }
 
 func TestNotMemoised(t *testing.T) {

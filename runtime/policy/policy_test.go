@@ -27,6 +27,7 @@ func TestDecisionIsReadWhole(t *testing.T) {
 decision := {
 	"allowed": true, "reasons": {"b", "a"}, "message": "fine", "http_status": 451, "models": ["model-b", "model-a"],
 	"endpoints": {"labels": {"region": "eu"}}, "cache": {"mode": "read", "scope": "tenant", "ttl_seconds": 60},
+	"allow": {"web_search", "file_id:f:1", "mcp"},
 	"restore": {"tools": ["send_mail"]}, "headers": {"x-note": "1"}, "annotations": {"class": "public"}, "debug": true,
 }`, policy.Options{Models: threeModels, Timeout: slow})
 	d, err := p.Decide(context.Background(), exchangeOf("developer", "model-a"), policy.Facts{})
@@ -40,6 +41,7 @@ decision := {
 		ID: d.ID, Revision: p.Revision(), Allowed: true, Reasons: []string{"a", "b"}, Message: "fine", HTTPStatus: 451,
 		Models: []string{"model-b", "model-a"}, Endpoints: map[string]string{"region": "eu"},
 		Cache:   exchange.CachePolicy{Mode: exchange.CacheRead, Scope: exchange.ScopeTenant, TTL: time.Minute},
+		Allow:   []string{"file_id:f:1", "mcp", "web_search"},
 		Restore: []string{"send_mail"}, Headers: map[string]string{"x-note": "1"}, Annotations: map[string]string{"class": "public"}, Debug: true,
 	}
 	if !reflect.DeepEqual(d, want) {
@@ -77,7 +79,7 @@ func TestInvalidDecisionsFail(t *testing.T) {
 	}
 	f(`{}`, "decision.allowed: is missing")
 	f(`{"allowed": "s3cret"}`, "decision.allowed: is string")
-	f(`{"allowed": true, "alow": "s3cret"}`, "decision: has a field that does not exist; the fields are allowed,")
+	f(`{"allowed": true, "alow": "s3cret"}`, "decision: has a field that does not exist; the fields are allow, allowed,")
 	f(`{"allowed": true, "reasons": "a"}`, "decision.reasons: is string, not an array or set")
 	f(`{"allowed": false, "reasons": ["has s3cret"]}`, "decision.reasons: must hold codes")
 	f(`{"allowed": false, "reasons": [1]}`, "decision.reasons[0]: is not a string")
@@ -101,6 +103,9 @@ func TestInvalidDecisionsFail(t *testing.T) {
 	f(`{"allowed": true, "headers": {"set-cookie": "a"}}`, "decision.headers: may not set")
 	f(`{"allowed": true, "headers": {"x-a": "b\r\nx-c: s3cret"}}`, "decision.headers: must hold header names and values")
 	f(`{"allowed": true, "annotations": []}`, "decision.annotations: is array")
+	f(`{"allowed": true, "allow": ["s3cret"]}`, "decision.allow[0]: must be a kind")
+	f(`{"allowed": true, "allow": ["file_id:"]}`, "decision.allow[0]: must be a kind")
+	f(`{"allowed": true, "allow": "store"}`, "decision.allow: is string")
 	f(`{"allowed": true, "debug": 1}`, "decision.debug: is number")
 }
 
@@ -194,6 +199,7 @@ decision := {"allowed": true, "annotations": {"input": json.marshal(input)}}`
 	x.Principal.Claims = map[string]any{"exp": x.Start, "n": json.Number("1e0"), "groups": []string{"g"}}
 	x.Request.Params = map[string]any{"temperature": json.Number("0.70"), "user": "u", "logprobs": true}
 	x.Request.Tools, x.Request.Opaque = []string{"search"}, map[string]int{"image": 2}
+	x.Request.Reach = []wire.Reach{{Kind: "web_search"}, {Kind: "mcp"}, {Kind: "web_search"}}
 	x.Labels.Set("sluice", "redacted.email", int64(2))
 	p := compile(t, module, policy.Options{Timeout: slow})
 	d, err := p.Decide(context.Background(), x, policy.Facts{Models: threeFacts()[:1]})
@@ -204,7 +210,7 @@ decision := {"allowed": true, "annotations": {"input": json.marshal(input)}}`
 		`"models":{"model-a":{"context":8192,"cost":{"input":0.4,"output":1.6},"health":"healthy","labels":{"region":"on-prem"},"latency_bucket":"fast"}},` +
 		`"operation":"chat_completions","params":{"logprobs":true,"temperature":0.70,"user":"u"},` +
 		`"principal":{"auth":"key","claims":{"exp":1772461800,"groups":["g"],"n":1e0},"id":"key:app","roles":["developer"],"tenant":"search"},` +
-		`"prompt":{"chars":0,"opaque":{"image":2},"tokens_bucket":0,"tokens_estimate":0,"tools":["search"]},` +
+		`"prompt":{"chars":0,"opaque":{"image":2},"reach":["mcp","web_search"],"tokens_bucket":0,"tokens_estimate":0,"tools":["search"]},` +
 		`"sizes":{"body":1024,"chars":0,"messages":2},"stream":false,"time":{"hour":14,"weekday":"Monday"}}`
 	if got := d.Annotations["input"]; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -23,12 +23,13 @@ const (
 	OtherEndpoints = "other_endpoints" // endpoints must carry other labels
 	OtherCache     = "other_cache"     // another mode or scope of the cache
 	OtherRestore   = "other_restore"   // other tools get values in their arguments
+	OtherReach     = "other_reach"     // something else may be reached on the model server
 	OtherReasons   = "other_reasons"   // denied then and now, for other reasons
 )
 
 // ChangeKinds lists the kinds, the gravest first.
 var ChangeKinds = []string{
-	NewlyDenied, NewlyFailing, NewlyAllowed, OtherModel, OtherCache, OtherEndpoints, OtherRestore, OtherFallbacks, OtherReasons,
+	NewlyDenied, NewlyFailing, NewlyAllowed, OtherModel, OtherCache, OtherEndpoints, OtherReach, OtherRestore, OtherFallbacks, OtherReasons,
 }
 
 // Why an event can't be replayed. None is guessed at.
@@ -236,6 +237,7 @@ func differences(then, now result, err error) []string {
 	out = when(first(then) == first(now) && !slices.Equal(then.Models, now.Models), OtherFallbacks, out)
 	out = when(then.Cache.Mode != now.Cache.Mode || then.Cache.Scope != now.Cache.Scope && then.Cache.Mode != "off", OtherCache, out)
 	out = when(!maps.Equal(then.labels(), now.labels()), OtherEndpoints, out)
+	out = when(!sameNames(then.Allow, now.Allow), OtherReach, out)
 	return when(!sameNames(then.tools(), now.tools()), OtherRestore, out)
 }
 

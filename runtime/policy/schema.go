@@ -3,6 +3,9 @@ package policy
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
+
+	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // InputSchema is the JSON Schema of the input document, text fields included, for editors and for opa check --schema.
@@ -67,6 +70,13 @@ func stringsSchema(about string) map[string]any {
 	return s
 }
 
+// reachSchema is that of the decision's allow.
+func reachSchema() map[string]any {
+	s := stringsSchema("What the request may reach on the model server: kinds, or a kind, a colon and the id of state there; absent: nothing.")
+	s["items"] = map[string]any{"type": "string", "pattern": "^(" + strings.Join(wire.Kinds(), "|") + ")(:.+)?$"}
+	return s
+}
+
 // decisionSchema says what decision.go checks.
 func decisionSchema() map[string]any {
 	texts := func(about string) map[string]any {
@@ -94,6 +104,7 @@ func decisionSchema() map[string]any {
 			"scope":       map[string]any{"enum": []string{"principal", "tenant"}, "description": "Who shares an entry; absent: the principal alone."},
 			"ttl_seconds": map[string]any{"type": "integer", "minimum": 0, "maximum": maxTTL, "description": "0 or absent: the configured one."},
 		}, "mode"),
+		"allow":       reachSchema(),
 		"restore":     closed("Where tokens become values again beside plain text.", map[string]any{"tools": stringsSchema("Tools whose arguments get restored values.")}),
 		"headers":     texts("Headers added to the answer."),
 		"annotations": texts("Copied to the audit record; never text of a prompt."),

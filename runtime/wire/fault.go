@@ -83,7 +83,7 @@ var codes = map[Code]codeRow{
 	InvalidRequest:      {400, false, "a field has the wrong type or value"},
 	MissingField:        {400, false, "a required field is missing"},
 	OpaqueContent:       {400, false, "content that a required filter cannot read"},
-	UnsupportedField:    {400, false, "a field that names state on the model server or makes it fetch or run things"},
+	UnsupportedField:    {400, false, "a field that names state on the model server or makes it fetch or run things, which the policy does not allow; or one that this endpoint has no place for"},
 	UnknownModel:        {400, false, "no such model"},
 	Unauthenticated:     {401, false, "no valid credential"},
 	DeniedByPolicy:      {403, false, "the policy denies the request"},

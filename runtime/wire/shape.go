@@ -13,7 +13,7 @@ const (
 	Ident     Nature = "ident"     // not text while it looks like an identifier, else text
 	Word      Nature = "word"      // not text while it is a word of a closed list, else text
 	Own       Nature = "own"       // read by the gateway, or said by the model server of itself: not text
-	Banned    Nature = "banned"    // refused, whatever filters there are
+	Banned    Nature = "banned"    // refused, whatever filters there are, unless the decision allows it
 )
 
 // Shape is one kind of string in the bodies of an operation, as the tables have it by which bodies are read.

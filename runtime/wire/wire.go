@@ -66,6 +66,7 @@ type Request struct {
 	Doc       *strictjson.Doc // the strict document; holds every edit made since
 	Segments  []Segment       // all text of the body, in document order
 	Opaque    map[string]int  // content no text filter can read, counted by kind (image, audio, file, tokens, ...); nil if none
+	Reach     []Reach         // what it reaches on the model server, in document order; nil if nothing
 	Tools     []string        // names of the tools offered, in order
 	Messages  int
 	Size      int            // bytes of the body as it came

@@ -83,7 +83,6 @@ func TestRefusals(t *testing.T) {
 	}
 	f(`{"inputs":"a","parameters":{"n":2}}`, wire.InvalidRequest, "parameters.n", "one output")
 	f(`{"inputs":"a","n":1.5}`, wire.InvalidRequest, "n", "one output")
-	f(`{"inputs":"a","parameters":{"store":true}}`, wire.UnsupportedField, "store", "")
 	// One key, one meaning.
 	f(`{"inputs":"a","inputs":"b"}`, wire.DuplicateKey, "", "")
 	f(`{"Inputs":"secret"}`, wire.DuplicateKey, "*", "spelling")

@@ -275,20 +275,12 @@ func TestRefusals(t *testing.T) {
 	f(Chat, `{"messages":[{"role":7,"content":"a"}]}`, wire.InvalidRequest, "messages[0].role")
 	f(Chat, `{"messages":[{"role":"user","content":[{"type":"secret"}]}]}`, wire.InvalidRequest, "messages[0].content[0].type")
 	f(Chat, `{"messages":[{"role":"user","content":[{"text":"secret"}]}]}`, wire.MissingField, "messages[0].content[0].type")
-	f(Chat, `{"tools":[{"type":"web_search"}],`+hi+`}`, wire.UnsupportedField, "tools[0].type")
+	f(Chat, `{"tools":[{"type":"secret"}],`+hi+`}`, wire.UnsupportedField, "tools[0].type")
 	f(Chat, `{"tools":[{"function":{"name":"a"}}],`+hi+`}`, wire.MissingField, "tools[0].type")
 	f(Chat, `{"tools":["secret"],`+hi+`}`, wire.InvalidRequest, "tools[0]")
-	// State on the model server, and what makes it fetch or run things.
-	for _, member := range []string{
-		`"store":true`, `"previous_response_id":"r"`, `"web_search_options":{}`, `"background":true`,
-		`"chat_template":"{{secret}}"`, `"logits_processors":["os.system"]`, `"kv_transfer_params":{"remote_host":"x"}`, `"id_slot":1`,
-	} {
-		key, _, _ := strings.Cut(member[1:], `"`)
-		f(Chat, `{`+member+`,`+hi+`}`, wire.UnsupportedField, key)
-	}
-	f(Chat, `{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`,
-		wire.UnsupportedField, "messages[0].content[0].file.file_id")
-	f(Chat, `{"messages":[{"role":"assistant","audio":{"id":"a"}}]}`, wire.UnsupportedField, "messages[0].audio")
+	f(Chat, `{"previous_response_id":7,`+hi+`}`, wire.InvalidRequest, "previous_response_id")
+	f(Chat, `{"previous_response_id":["secret"],`+hi+`}`, wire.InvalidRequest, "previous_response_id")
+	f(Chat, `{"conversation":{"id":{"x":"secret"}},`+hi+`}`, wire.InvalidRequest, "conversation.id")
 	f(Embeddings, `{"input":"a","stream":true}`, wire.UnsupportedField, "stream")
 	// Spelling variants of what the gateway reads, also alone.
 	f(Chat, `{"Model":"m",`+hi+`}`, wire.DuplicateKey, "*")
@@ -302,9 +294,57 @@ func TestRefusals(t *testing.T) {
 	f(Chat, `{"Messages":[{"role":"user","content":"secret"}]}`, wire.MissingField, "messages")
 }
 
-// null and false do not use a refused field.
-func TestRefusedFieldsUnused(t *testing.T) {
-	parse(t, Chat, `{"store":false,"previous_response_id":null,"messages":[{"role":"assistant","content":"a","audio":null}]}`)
+// What names state on the model server, or makes it fetch or run things, is told by its kind and place, and its strings are
+// text all the same, but for ids of state.
+func TestReach(t *testing.T) {
+	f := func(format wire.Format, body string, want ...string) *wire.Request {
+		t.Helper()
+		r := parse(t, format, body)
+		var got []string
+		for _, reach := range r.Reach {
+			s := reach.Kind + " " + reach.Param
+			if reach.ID != nil {
+				s += " " + string(reach.ID.Bytes())
+			}
+			got = append(got, s)
+			if wire.KindAbout(reach.Kind) == "" {
+				t.Errorf("%s is in no table", reach.Kind)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+		return r
+	}
+	const hi = `"messages":[{"role":"user","content":"hi"}]`
+	f(Chat, `{"store":true,`+hi+`}`, "store store")
+	f(Chat, `{"background":true,`+hi+`}`, "background background")
+	f(Chat, `{"previous_response_id":"r1",`+hi+`}`, "previous_response previous_response_id r1")
+	f(Chat, `{"conversation":"c1",`+hi+`}`, "conversation conversation c1")
+	f(Chat, `{"conversation":{"id":"c1"},`+hi+`}`, "conversation conversation", "conversation conversation.id c1")
+	f(Chat, `{"web_search_options":{},`+hi+`}`, "web_search web_search_options")
+	f(Chat, `{"tools":[{"type":"function","function":{"name":"a"}},{"type":"web_search"}],`+hi+`}`, "web_search tools[1].type")
+	f(Chat, `{"logits_processors":["os.system"],`+hi+`}`, "logits_processors logits_processors")
+	f(Chat, `{"kv_transfer_params":{"remote_host":"x"},`+hi+`}`, "kv_transfer kv_transfer_params")
+	f(Chat, `{"id_slot":1,`+hi+`}`, "slot id_slot")
+	f(Chat, `{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`, "file_id messages[0].content[0].file.file_id f")
+	f(Chat, `{"messages":[{"role":"user","content":"a"},{"role":"assistant","audio":{"id":"a"}}]}`, "audio_id messages[1].audio", "audio_id messages[1].audio.id a")
+	image := func(url string) string {
+		return `{"messages":[{"role":"user","content":["a",{"type":"image_url","image_url":{"url":"` + url + `"}}]}]}`
+	}
+	f(Chat, image("https://host.example/x.png"), "image_url messages[0].content[1].image_url.url")
+	f(Chat, image("file:///etc/passwd"), "image_url messages[0].content[1].image_url.url")
+	f(Chat, image("data:image/png;base64,AA"))
+	f(Embeddings, `{"input":"a","chat_template":"x"}`, "chat_template chat_template")
+	// null and false do not use a field.
+	f(Chat, `{"store":false,"previous_response_id":null,"messages":[{"role":"assistant","content":"a","audio":null}]}`)
+	r := f(Chat, `{"chat_template":"{{secret}}","conversation":"a@b.example",`+hi+`}`, "chat_template chat_template", "conversation conversation a@b.example")
+	if len(r.Segments) != 2 || string(r.Segments[0].Text.Bytes()) != "{{secret}}" {
+		t.Errorf("segments %+v", r.Segments)
+	}
+	if got := r.Reaches(); !slices.Equal(got, []string{"chat_template", "conversation"}) {
+		t.Errorf("kinds %q", got)
+	}
 }
 
 func TestLimits(t *testing.T) {

@@ -44,15 +44,16 @@ var samplingRows = []row{
 	{path: "json_schema", class: schema, scope: definition},
 
 	// State on the model server, and what makes it fetch or run things.
-	{path: "previous_response_id", class: refused},
-	{path: "conversation", class: refused},
-	{path: "background", class: refused},
-	{path: "store", class: refused},
-	{path: "chat_template", class: refused},      // vLLM: a program that puts the prompt together anew
-	{path: "logits_processors", class: refused},  // vLLM: names of functions to call
-	{path: "kv_transfer_params", class: refused}, // vLLM: addresses of other servers' memory
-	{path: "id_slot", class: refused},            // llama.cpp: a slot and what it remembers
-	{path: "slot_id", class: refused},
+	{path: "previous_response_id", class: state, reach: "previous_response"},
+	{path: "conversation", class: state, reach: "conversation"},
+	{path: "conversation.id", class: state, reach: "conversation"},
+	{path: "background", reach: "background"},
+	{path: "store", reach: "store"},
+	{path: "chat_template", reach: "chat_template"},         // vLLM: a program that puts the prompt together anew
+	{path: "logits_processors", reach: "logits_processors"}, // vLLM: names of functions to call
+	{path: "kv_transfer_params", reach: "kv_transfer"},      // vLLM: addresses of other servers' memory
+	{path: "id_slot", reach: "slot"},                        // llama.cpp: a slot and what it remembers
+	{path: "slot_id", reach: "slot"},
 
 	// Embedded prompts: tensors.
 	{path: "prompt_embeds", class: opaque, words: "tensor"},
@@ -71,20 +72,20 @@ var messageRows = []row{
 	{path: "messages[].content[].thinking[]", class: part, words: "text"},
 	{path: "messages[].content[].thinking[].type", class: own},
 	{path: "messages[].content[].thinking[].text", class: run},
-	{path: "messages[].content[].image_url", class: opaque, words: "image"},
-	{path: "messages[].content[].image_url.url", class: opaque, words: "image"},
+	{path: "messages[].content[].image_url", class: opaque, words: "image", reach: "image_url"},
+	{path: "messages[].content[].image_url.url", class: opaque, words: "image", reach: "image_url"},
 	{path: "messages[].content[].image_url.detail", class: enum, words: "auto low high"},
-	{path: "messages[].content[].video_url", class: opaque, words: "video"},
-	{path: "messages[].content[].video_url.url", class: opaque, words: "video"},
-	{path: "messages[].content[].audio_url", class: opaque, words: "audio"},
-	{path: "messages[].content[].audio_url.url", class: opaque, words: "audio"},
+	{path: "messages[].content[].video_url", class: opaque, words: "video", reach: "video_url"},
+	{path: "messages[].content[].video_url.url", class: opaque, words: "video", reach: "video_url"},
+	{path: "messages[].content[].audio_url", class: opaque, words: "audio", reach: "audio_url"},
+	{path: "messages[].content[].audio_url.url", class: opaque, words: "audio", reach: "audio_url"},
 	{path: "messages[].content[].image_embeds", class: opaque, words: "tensor"},
 	{path: "messages[].content[].input_audio", class: opaque, words: "audio"},
 	{path: "messages[].content[].input_audio.data", class: opaque, words: "audio"},
 	{path: "messages[].content[].input_audio.format", class: enum, words: "wav mp3 flac opus pcm16"},
 	{path: "messages[].content[].file", class: opaque, words: "file"},
 	{path: "messages[].content[].file.file_data", class: opaque, words: "file"},
-	{path: "messages[].content[].file.file_id", class: refused},
+	{path: "messages[].content[].file.file_id", class: state, reach: "file_id"},
 	{path: "messages[].content[].file.filename"},
 	{path: "messages[].content[].cache_control.type", class: enum, words: "ephemeral"}, // Anthropic's, by way of others
 	{path: "messages[].name"},
@@ -103,7 +104,8 @@ var messageRows = []row{
 	{path: "messages[].function_call", class: call},
 	{path: "messages[].function_call.name", class: ident},
 	{path: "messages[].function_call.arguments", class: arguments},
-	{path: "messages[].audio", class: refused}, // the id of an earlier answer's audio
+	{path: "messages[].audio", reach: "audio_id"}, // of an earlier answer
+	{path: "messages[].audio.id", class: state, reach: "audio_id"},
 }
 
 // toolRows are the tools offered to the model, and other parameters of chats.
@@ -149,8 +151,8 @@ var toolRows = []row{
 	{path: "prediction.content[]", class: part, words: "text"},
 	{path: "prediction.content[].type", class: own},
 	{path: "prediction.content[].text", class: run},
-	{path: "web_search_options", class: refused},
-	{path: "plugins", class: refused}, // OpenRouter: web search, file parsing
+	{path: "web_search_options", reach: "web_search"},
+	{path: "plugins", reach: "plugins"}, // OpenRouter: web search, file parsing
 	{path: "metadata"},
 }
 
@@ -171,7 +173,7 @@ var inputRows = []row{
 	{path: "embedding_type", class: enum, words: "float binary int8 uint8 ubinary"},
 	{path: "dimensions"},
 	{path: "user"},
-	{path: "chat_template", class: refused},
+	{path: "chat_template", reach: "chat_template"},
 }
 
 var (

@@ -16,6 +16,7 @@ const (
 	tokens    = walk.Tokens
 	bits      = walk.Bits
 	refused   = walk.Refused
+	state     = walk.State
 	message   = walk.Message
 	content   = walk.Content
 	part      = walk.Part
@@ -45,6 +46,7 @@ type row struct {
 	class class
 	words string
 	scope walk.Scope
+	reach string
 }
 
 // compile makes rules of rows.
@@ -52,7 +54,7 @@ func compile(groups ...[]row) *rule {
 	out := make([][]walk.Row, len(groups))
 	for i, rows := range groups {
 		for _, r := range rows {
-			out[i] = append(out[i], walk.Row{Path: r.path, Class: r.class, Words: r.words, Scope: r.scope})
+			out[i] = append(out[i], walk.Row{Path: r.path, Class: r.class, Words: r.words, Scope: r.scope, Reach: r.reach})
 		}
 	}
 	return walk.Compile(out...)

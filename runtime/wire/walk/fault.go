@@ -29,14 +29,7 @@ func Invalid(param, message string) *wire.Fault {
 
 // Under says that a fault lies under key. Only keys of the tables are given: a caller's own words stay out of faults.
 func Under(f *wire.Fault, key string) *wire.Fault {
-	switch {
-	case f.Param == "":
-		f.Param = key
-	case f.Param[0] == '[':
-		f.Param = key + f.Param
-	default:
-		f.Param = key + "." + f.Param
-	}
+	f.Param = path(key, f.Param)
 	return f
 }
 

@@ -28,6 +28,7 @@ const (
 	Tokens                 // numbers are opaque (token ids), strings are text
 	Bits                   // an object of switches: no strings in it
 	Refused                // may be absent, null or false only
+	State                  // a string: the id of state on the model server, which no filter sees; see wire.Reach
 	Message                // an object whose role is one of the row's words; of all that there are if it has none
 	Content                // a string, or an array of parts whose texts form runs
 	Part                   // an object whose type is one of the row's words
@@ -65,6 +66,7 @@ type Row struct {
 	Class Class
 	Words string // see Class
 	Scope Scope
+	Reach string // the kind of reach of what is there and neither null nor false; of opaque content where it is no data URL
 }
 
 // Rule is the compiled form of a place.
@@ -76,6 +78,7 @@ type Rule struct {
 	Items *Rule // elements
 
 	words   []string
+	reach   string
 	members []*Rule
 	index   map[string]*Rule // members by key, where they are many
 	types   []*Rule          // objects of a type, which is the rule's kind
@@ -112,10 +115,10 @@ func (r *Rule) add(row Row) {
 	for name := range strings.SplitSeq(row.Path, ".") {
 		at = at.step(name, row.Path)
 	}
-	if at.Class != Text || at.Scope != Inherit {
+	if at.Class != Text || at.Scope != Inherit || at.reach != "" {
 		panic("walk: two rows for " + row.Path)
 	}
-	at.Class, at.Scope, at.words = row.Class, row.Scope, strings.Fields(row.Words)
+	at.Class, at.Scope, at.words, at.reach = row.Class, row.Scope, strings.Fields(row.Words), row.Reach
 }
 
 // step goes from a place to one below it: name, name[], name<type> and name[]<type>.

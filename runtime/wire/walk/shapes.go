@@ -101,12 +101,16 @@ func (g *gathered) text(at spot, place string) {
 // rule adds what a request's rule names.
 func (g *gathered) rule(r *Rule, place string, at spot) {
 	at.context = r.enter(at.context)
+	if r.reach != "" && r.Class != Opaque {
+		g.add("state and actions of the model server: "+r.reach, wire.Banned, place)
+		return
+	}
 	switch r.Class {
 	case Own, Bits:
 		g.add("read by the gateway", wire.Own, place)
 		return
 	case Refused:
-		g.add("state and actions of the model server", wire.Banned, place)
+		g.add("not possible here", wire.Banned, place)
 		return
 	case Schema:
 		g.text(at, place+".*")

@@ -29,9 +29,11 @@ func (w *Walk) Root(n strictjson.Node, r *Rule) *wire.Fault {
 			return fault
 		}
 		w.param(m, key, v)
+		had := len(w.r.Reach)
 		if fault := w.value(v, m, context{}); fault != nil {
 			return Under(fault, m.name())
 		}
+		w.lies(had, m.name())
 	}
 	return nil
 }
@@ -66,9 +68,16 @@ func (w *Walk) value(n strictjson.Node, r *Rule, c context) *wire.Fault {
 	if r.Scope != Inherit {
 		c = r.enter(c)
 	}
+	if r.reach != "" && r.Class != Opaque && used(n) {
+		w.reach(r, n)
+	}
 	switch r.Class {
 	case Own:
 		return nil
+	case State:
+		if !r.holds(n) {
+			return named(n)
+		}
 	case Refused:
 		return refuse(n)
 	case Bits:
@@ -85,7 +94,7 @@ func (w *Walk) value(n strictjson.Node, r *Rule, c context) *wire.Fault {
 		}
 	case Opaque:
 		if n.Kind() == strictjson.String || len(r.members) == 0 {
-			w.opaque(n, r.words[0])
+			w.opaque(n, r)
 			return nil
 		}
 	}
@@ -125,9 +134,11 @@ func (w *Walk) array(n strictjson.Node, r *Rule, c context) *wire.Fault {
 	}
 	i := 0
 	for e := range n.Elements() {
+		had := len(w.r.Reach)
 		if fault := w.value(e, r.Items, c); fault != nil {
 			return At(fault, i)
 		}
+		w.liesAt(had, i)
 		i++
 	}
 	return nil
@@ -143,15 +154,14 @@ func (w *Walk) object(n strictjson.Node, r *Rule, c context) *wire.Fault {
 	}
 	for k, v := range n.Members() {
 		m, fault := w.member(k, k.Bytes(), r, c)
-		if fault == nil {
-			fault = w.value(v, m, c)
-			if fault != nil {
-				fault = Under(fault, m.name())
-			}
-		}
 		if fault != nil {
 			return fault
 		}
+		had := len(w.r.Reach)
+		if fault := w.value(v, m, c); fault != nil {
+			return Under(fault, m.name())
+		}
+		w.lies(had, m.name())
 	}
 	return nil
 }
@@ -166,7 +176,10 @@ func (w *Walk) enter(n strictjson.Node, r *Rule, c *context) *wire.Fault {
 	case Content:
 		return Invalid("", "must be a string or an array of parts")
 	case Tool:
-		return typed(n, r, wire.UnsupportedField, serverTools)
+		if w.hosted(n) {
+			return nil
+		}
+		return typed(n, r, wire.UnsupportedField, unknownTool)
 	case Offer:
 		return w.offer(n, r)
 	case Define:
@@ -181,7 +194,7 @@ func (w *Walk) enter(n strictjson.Node, r *Rule, c *context) *wire.Fault {
 	return nil
 }
 
-const serverTools = "tools that the model server runs are not supported; the type must be "
+const unknownTool = "this tool is not known here; the type must be "
 
 // offer reads a tool that is offered.
 func (w *Walk) offer(n strictjson.Node, r *Rule) *wire.Fault {
@@ -191,7 +204,10 @@ func (w *Walk) offer(n strictjson.Node, r *Rule) *wire.Fault {
 	if k := n.Get("type").Kind(); k == strictjson.Invalid || k == strictjson.Null {
 		return nil
 	}
-	return typed(n, r, wire.UnsupportedField, serverTools)
+	if w.hosted(n) {
+		return nil
+	}
+	return typed(n, r, wire.UnsupportedField, unknownTool)
 }
 
 // roleWord is a role as the API spells it, with its class.
@@ -266,9 +282,11 @@ func (w *Walk) content(n strictjson.Node, r *Rule, c context) *wire.Fault {
 			}
 		}
 		var fault *wire.Fault
+		reach := len(w.r.Reach)
 		if texts, fault = w.part(e, r, c, texts); fault != nil {
 			return At(fault, i)
 		}
+		w.liesAt(reach, i)
 		if len(texts) == had {
 			w.close(begin, texts)
 			texts, begin = texts[:0], -1
@@ -313,9 +331,13 @@ func (w *Walk) part(n strictjson.Node, r *Rule, c context, texts []strictjson.No
 		}
 		if m.Class == Run && v.Kind() == strictjson.String {
 			texts = append(texts, v)
-		} else if fault := w.value(v, m, c); fault != nil {
+			continue
+		}
+		had := len(w.r.Reach)
+		if fault := w.value(v, m, c); fault != nil {
 			return texts, Under(fault, m.name())
 		}
+		w.lies(had, m.name())
 	}
 	return texts, nil
 }
@@ -373,13 +395,20 @@ func (w *Walk) segment(s wire.Segment, n strictjson.Node) {
 	w.r.Segments = append(w.r.Segments, s)
 }
 
-// opaque counts content of a kind. What is no data URL is also a URL that the model server would fetch.
-func (w *Walk) opaque(n strictjson.Node, kind string) {
+// opaque counts content of the rule's kind. What is no data URL is also a URL that the model server would fetch.
+func (w *Walk) opaque(n strictjson.Node, r *Rule) {
 	if n.Kind() == strictjson.Null {
 		return
 	}
-	w.count(kind)
-	if s := n.Bytes(); n.Kind() == strictjson.String && !bytes.HasPrefix(s, []byte("data:")) && bytes.Contains(s, []byte("://")) {
+	w.count(r.words[0])
+	s := n.Bytes()
+	if n.Kind() != strictjson.String || bytes.HasPrefix(s, []byte("data:")) {
+		return
+	}
+	if r.reach != "" {
+		w.reach(r, n)
+	}
+	if bytes.Contains(s, []byte("://")) {
 		w.count("url")
 	}
 }
@@ -391,16 +420,18 @@ func (w *Walk) count(kind string) {
 	w.r.Opaque[kind]++
 }
 
-// refuse is the fault of a field that may not be used: null and false do not use it.
+// refuse is the fault of a field that may not be used.
 func refuse(n strictjson.Node) *wire.Fault {
-	on, isBool := n.Bool()
-	if n.Kind() == strictjson.Null || isBool && !on {
+	if !used(n) {
 		return nil
 	}
-	return &wire.Fault{
-		Code:    wire.UnsupportedField,
-		Message: "names state on the model server, or makes it fetch or run things; leave it out",
-	}
+	return &wire.Fault{Code: wire.UnsupportedField, Message: "is not possible here; leave it out"}
+}
+
+// used tells whether a field is used: null and false do not use it.
+func used(n strictjson.Node) bool {
+	on, isBool := n.Bool()
+	return n.Kind() != strictjson.Null && (!isBool || on)
 }
 
 // switches sees to it that an object holds no strings. It is rewritten from its raw form, so no filter edits it.
@@ -417,7 +448,7 @@ func switches(n strictjson.Node) *wire.Fault {
 // they are the type of an object (response_format, tool_choice). No other string is kept, nor an unknown key that does
 // not look like an identifier: both may be text.
 func (w *Walk) param(m *Rule, key []byte, v strictjson.Node) {
-	if m.Class == Own || m.Class == Bits || m.Class == Refused {
+	if m.Class == Own || m.Class == Bits || m.Class == Refused || m.Class == State {
 		return
 	}
 	var value any
