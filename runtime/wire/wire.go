@@ -16,6 +16,8 @@ const (
 	Completions     Operation = "completions"      // POST /v1/completions
 	Embeddings      Operation = "embeddings"       // POST /v1/embeddings
 	Inference       Operation = "inference"        // POST /inference
+	Rerank          Operation = "rerank"           // POST /v1/rerank, POST /v1/ranking
+	Infer           Operation = "infer"            // POST /v2/models/{model}/infer
 	ListModels      Operation = "models"           // GET /v1/models
 )
 

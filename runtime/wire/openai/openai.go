@@ -20,11 +20,14 @@ import "github.com/sluicegate/sluice/runtime/wire"
 
 // The formats of the API, one for each operation. They are stateless and safe for concurrent use.
 //
-// Embeddings do not stream: their Event, Carry, Join and Split give errors.
+// Embeddings, Rerank and Ranking do not stream: their Event, Carry, Join and Split give errors. The last two are no API
+// of OpenAI's: the first is Cohere's and Jina's, which vLLM and others have beside OpenAI's, the second NVIDIA NIM's.
 var (
 	Chat        wire.Format = chat
 	Completions wire.Format = completions
 	Embeddings  wire.Format = embeddings
+	Rerank      wire.Format = rerank
+	Ranking     wire.Format = ranking
 )
 
 var (
@@ -42,6 +45,14 @@ var (
 		name: "openai.embeddings", op: wire.Embeddings, prompts: []string{"input", "messages"},
 		request: embeddingRequest, answer: embeddingAnswer, items: "data",
 	}
+	rerank = &format{
+		name: "openai.rerank", op: wire.Rerank, prompts: []string{"query"}, beside: "documents",
+		request: rerankRequest, answer: rerankAnswer, items: "results",
+	}
+	ranking = &format{
+		name: "openai.ranking", op: wire.Rerank, prompts: []string{"query"}, beside: "passages",
+		request: rerankRequest, answer: rerankAnswer, items: "rankings",
+	}
 )
 
 // format is one operation's bodies.
@@ -49,6 +60,7 @@ type format struct {
 	name    string
 	op      wire.Operation
 	prompts []string // the members that hold the prompt; one of them is required
+	beside  string   // a list that is required beside the prompt; "" for none
 	request *rule
 	answer  *rule
 	items   string // the member of an answer that holds its results

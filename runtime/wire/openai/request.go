@@ -37,6 +37,9 @@ func (q *request) read(f *format) *wire.Fault {
 	if fault := q.prompted(root, f.prompts); fault != nil {
 		return fault
 	}
+	if f.beside != "" && root.Get(f.beside).Kind() != strictjson.Array {
+		return &wire.Fault{Code: wire.MissingField, Param: f.beside, Message: "the required list '" + f.beside + "' is missing"}
+	}
 	if fault := q.own(root); fault != nil {
 		return fault
 	}

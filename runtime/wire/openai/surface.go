@@ -19,6 +19,12 @@ func CompletionsSurface() exchange.Surface { return surface{completions, wire.Co
 // EmbeddingsSurface is the surface of POST /v1/embeddings.
 func EmbeddingsSurface() exchange.Surface { return surface{embeddings, wire.Embeddings} }
 
+// RerankSurface is the surface of POST /v1/rerank.
+func RerankSurface() exchange.Surface { return surface{rerank, wire.Rerank} }
+
+// RankingSurface is the surface of POST /v1/ranking.
+func RankingSurface() exchange.Surface { return surface{ranking, wire.Rerank} }
+
 // ModelsSurface is the surface of GET /v1/models. It has no body to read: its Parse gives a fault. Its list is written
 // by AppendModels.
 func ModelsSurface() exchange.Surface { return surface{nil, wire.ListModels} }

@@ -176,7 +176,38 @@ var inputRows = []row{
 	{path: "chat_template", reach: "chat_template"},
 }
 
+// rerankRows are a request to order documents by their relevance, as Cohere, Jina and vLLM have it (/rerank) and as NIM's
+// ranking has it.
+var rerankRows = []row{
+	{path: "model", class: own},
+	{path: "stream", class: refused},
+	{path: "query", scope: asked},
+	{path: "query.text"},
+	{path: "query.image", class: opaque, words: "image"},
+	{path: "query.content[].image_url", class: opaque, words: "image"},
+	{path: "query.content[].video_url", class: opaque, words: "video"},
+	{path: "documents", scope: asked},
+	{path: "documents[].text"},
+	{path: "documents[].image", class: opaque, words: "image"},
+	{path: "documents.content[].image_url", class: opaque, words: "image"},
+	{path: "documents.content[].video_url", class: opaque, words: "video"},
+	{path: "passages", scope: asked},
+	{path: "passages[].text"},
+	{path: "passages[].image", class: opaque, words: "image"},
+	{path: "top_n"},
+	{path: "return_documents"},
+	{path: "rank_fields[]", class: ident},
+	{path: "max_tokens_per_doc"},
+	{path: "max_chunks_per_doc"},
+	{path: "truncate_prompt_tokens"},
+	{path: "truncate", class: enum, words: "NONE END"},
+	{path: "user"},
+	{path: "priority"},
+	{path: "chat_template", class: refused},
+}
+
 var (
+	rerankRequest     = compile(rerankRows)
 	chatRequest       = compile(samplingRows, messageRows, toolRows)
 	completionRequest = compile(samplingRows, promptRows)
 	embeddingRequest  = compile(inputRows, messageRows)
@@ -210,6 +241,18 @@ var embeddingRows = []row{
 	{path: "data[].object", class: skip},
 	{path: "data[].index", class: skip},
 	{path: "data[].embedding", class: skip}, // numbers, or the same in base64
+}
+
+// rerankedRows are an answer that orders documents; the documents in it are text.
+var rerankedRows = []row{
+	{path: "id", class: skip},
+	{path: "object", class: skip},
+	{path: "created", class: skip},
+	{path: "model", class: skip},
+	{path: "usage", class: skip},
+	{path: "meta", class: skip}, // Cohere: its version and what it bills
+	{path: "results[].index"},
+	{path: "rankings[].index"},
 }
 
 // saidRows are what the model says in a chat: under "message" in a whole answer, "delta" in an event.
@@ -249,6 +292,7 @@ var (
 		below("choices[].message.", saidRows), below("choices[].delta.", saidRows))
 	completionAnswer = compile(rootRows, []row{{path: "choices[].text", scope: grows}})
 	embeddingAnswer  = compile(embeddingRows)
+	rerankAnswer     = compile(rerankedRows)
 )
 
 // below puts rows under a place.
