@@ -150,10 +150,10 @@ type Endpoint struct {
 	// Name names the endpoint in policies, metrics and audit records; unique within the model.
 	Name string `yaml:"name" jsonschema:"required"`
 	// Provider is the dialect the endpoint speaks.
-	Provider string `yaml:"provider" jsonschema:"required,enum=demo,enum=openai"`
+	Provider string `yaml:"provider" jsonschema:"required,enum=demo,enum=oip,enum=openai"`
 	// APIs are those of the OpenAI API that the server has; a request for another is translated to one of them where it can
 	// be. Left out: chat, completions and embeddings.
-	APIs []string `yaml:"apis" jsonschema:"enum=chat,enum=completions,enum=embeddings,enum=responses"`
+	APIs []string `yaml:"apis" jsonschema:"enum=chat,enum=completions,enum=embeddings,enum=responses,enum=rerank,enum=ranking"`
 	// URL is the base of its API, such as http://127.0.0.1:8000/v1.
 	URL string `yaml:"url"`
 	// Model is the model's name there; left out, the same name as here.

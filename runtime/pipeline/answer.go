@@ -166,7 +166,8 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 func (r *run) call(dst []byte, t upstream.Target) *upstream.Call {
 	req := r.x.Request
 	return &upstream.Call{
-		Operation: req.Operation, Format: req.Format.Name(), Stream: req.Stream, RequestID: r.x.ID, Header: upstream.Forwardable(r.x.Client.Headers),
+		Operation: req.Operation, Format: req.Format.Name(), Model: t.Endpoint.Model(), Stream: req.Stream,
+		RequestID: r.x.ID, Header: upstream.Forwardable(r.x.Client.Headers),
 		Once: len(req.Reach) > 0,
 		Body: req.Format.Render(dst, req, wire.Rendering{Model: t.Endpoint.Model(), Usage: req.Stream}),
 	}

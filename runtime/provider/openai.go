@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/sluicegate/sluice/runtime/sse"
 	"github.com/sluicegate/sluice/runtime/strictjson"
@@ -23,11 +24,7 @@ type openAI struct {
 const defaultMaxEvent = 1 << 20
 
 func newOpenAI(o Options) (upstream.Caller, error) {
-	t := upstream.TransportOptions{URL: o.URL, RootCAs: o.RootCAs, Timeouts: o.Timeouts, MaxAnswer: o.MaxAnswer}
-	if o.Registry == nil {
-		o.Registry = new(upstream.Registry)
-	}
-	transport, err := o.Registry.Transport(t)
+	transport, err := transportOf(o)
 	if err != nil {
 		return nil, err
 	}
@@ -52,15 +49,18 @@ func openAIFormats(o Options) []string {
 	return out
 }
 
-// openAIPath is an operation's path under the base URL; "" where the API has none. /inference is a chat upstream.
-func openAIPath(op wire.Operation) string {
-	switch op {
+// openAIPath is a call's path under the base URL; "" where the API has none. /inference is a chat upstream, and the two
+// APIs that order documents are one operation.
+func openAIPath(c *upstream.Call) string {
+	switch c.Operation {
 	case wire.ChatCompletions, wire.Inference:
 		return "/chat/completions"
 	case wire.Completions:
 		return "/completions"
 	case wire.Embeddings:
 		return "/embeddings"
+	case wire.Rerank:
+		return strings.Replace(c.Format, "openai.", "/", 1)
 	default:
 		return ""
 	}
@@ -68,7 +68,7 @@ func openAIPath(op wire.Operation) string {
 
 // Call sends one request.
 func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
-	path := openAIPath(c.Operation)
+	path := openAIPath(c)
 	if path == "" {
 		return nil, unsupported(c.Operation)
 	}

@@ -40,6 +40,7 @@ type dialect struct {
 // dialects is THE table of dialects.
 var dialects = map[string]dialect{
 	"openai": {newOpenAI, openAIFormats},
+	"oip":    {newOIP, only("oip.infer")},
 	"demo":   {newDemo, only("openai.chat", "openai.completions", "openai.embeddings")},
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/wire"
 	"github.com/sluicegate/sluice/runtime/wire/inference"
+	"github.com/sluicegate/sluice/runtime/wire/oip"
 	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
@@ -32,19 +33,39 @@ func table() map[string]route {
 		"/v1/chat/completions": {method: http.MethodPost, surface: openai.ChatSurface()},
 		"/v1/completions":      {method: http.MethodPost, surface: openai.CompletionsSurface()},
 		"/v1/embeddings":       {method: http.MethodPost, surface: openai.EmbeddingsSurface()},
+		"/v1/rerank":           {method: http.MethodPost, surface: openai.RerankSurface()},
+		"/v1/ranking":          {method: http.MethodPost, surface: openai.RankingSurface()},
+		"/v2":                  {method: http.MethodGet, page: `{"name":"sluice","extensions":[]}`},
+		"/v2/health/live":      {method: http.MethodGet, page: `{"live":true}`},
+		"/v2/health/ready":     {method: http.MethodGet, page: `{"ready":true}`},
 		"/v1/models":           {method: http.MethodGet, surface: openai.ModelsSurface(), list: true},
 	}
 }
 
-// Surface is the surface behind a path that takes requests, such as /v1/chat/completions.
+// inferPath is the path of the Open Inference Protocol's requests, as Surfaces names it.
+const inferPath = "/v2/models/{model}/infer"
+
+// named is what a path does that has a model's name in it.
+func named(path string) (rt route, ok bool) {
+	model, ok := strings.CutPrefix(path, "/v2/models/")
+	if model, infer := strings.CutSuffix(model, "/infer"); ok && infer && model != "" {
+		return route{method: http.MethodPost, surface: oip.Surface(model)}, true
+	}
+	return route{}, false
+}
+
+// Surface is the surface behind a path that takes requests, such as /v1/chat/completions or /v2/models/churn/infer.
 func Surface(path string) (s exchange.Surface, ok bool) {
-	rt := table()[path]
+	rt, ok := table()[path]
+	if !ok {
+		rt, _ = named(path)
+	}
 	return rt.surface, rt.surface != nil && !rt.list
 }
 
 // Surfaces are the paths that Surface knows, sorted.
 func Surfaces() []string {
-	var out []string
+	out := []string{inferPath}
 	for path, rt := range table() {
 		if rt.surface != nil && !rt.list {
 			out = append(out, path)
@@ -74,6 +95,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newCaller(s, w, r)
 	defer c.release()
 	rt, ok := s.routes[r.URL.Path]
+	if !ok {
+		rt, ok = named(r.URL.Path)
+	}
 	surface := rt.surface
 	if surface == nil {
 		surface = shapeOf(r.URL.Path)
@@ -128,8 +152,11 @@ func allow(method string) string {
 
 // shapeOf is the surface whose error shape a path without one takes.
 func shapeOf(path string) exchange.Surface {
-	if strings.HasPrefix(path, "/v1/") {
+	switch {
+	case strings.HasPrefix(path, "/v1/"):
 		return openai.ChatSurface()
+	case strings.HasPrefix(path, "/v2/"):
+		return oip.Surface("")
 	}
 	return inference.Surface()
 }

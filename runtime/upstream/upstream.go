@@ -30,6 +30,7 @@ type Caller interface {
 type Call struct {
 	Operation wire.Operation
 	Format    string // the name of Body's wire.Format; "" is the one that the Caller speaks
+	Model     string // the model's name at the model server, which the body has too where its format has a place for it
 	Stream    bool
 	Body      []byte
 	RequestID string  // goes out as x-request-id; may be empty

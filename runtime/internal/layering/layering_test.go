@@ -27,6 +27,7 @@ const rules = `
 	runtime/exchange         : strictjson wire
 	runtime/wire/walk        : strictjson wire
 	runtime/wire/openai      : strictjson sse wire exchange wire/walk
+	runtime/wire/oip         : strictjson wire exchange wire/walk
 	runtime/wire/inference   : strictjson wire exchange wire/openai wire/walk
 	runtime/wire/translate   : wire
 	runtime/auth             : wire exchange
@@ -39,7 +40,7 @@ const rules = `
 	runtime/upstream         : wire exchange
 	runtime/provider         : strictjson sse wire upstream wire/translate
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
-	runtime/server           : wire exchange pipeline wire/openai wire/inference
+	runtime/server           : wire exchange pipeline wire/openai wire/inference wire/oip
 	runtime/control          : config credential strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : artifact control
 	cmd/sluice               : artifact config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
