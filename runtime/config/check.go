@@ -134,6 +134,7 @@ func checkModel(c *Config, d *decoder, i int) {
 		weight += m.Endpoints[j].Weight
 	}
 	checkBalance(d, path, m)
+	checkQueue(d, path, m)
 	if weight == 0 && len(m.Endpoints) > 0 && d.clean(path) {
 		d.faultAt(path+".endpoints", "no endpoint has weight; give at least one")
 	}

@@ -109,9 +109,9 @@ func TestPositions(t *testing.T) {
 	f("models[0].endpoints[1].url", 27, 14)
 	f("models[0].endpoints[1].model", 25, 9) // not there: its endpoint
 	f("models[0].endpoints[7].url", 23, 5)
-	f("filters[0].config.request.card", 43, 37)
+	f("filters[0].config.request.card", 45, 37)
 	f("nothing.at.all", 2, 1)
-	if got := c.Fault("filters[0].module", "no such %s", "file").Error(); got != "testdata/full.good.yaml:40:13: filters[0].module: no such file" {
+	if got := c.Fault("filters[0].module", "no such %s", "file").Error(); got != "testdata/full.good.yaml:42:13: filters[0].module: no such file" {
 		t.Errorf("got %q", got)
 	}
 }

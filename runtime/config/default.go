@@ -32,6 +32,8 @@ func (m *Model) setDefaults() {
 	m.Opaque = "refuse"
 	m.MaxOutput = 4096
 	m.Balance = "weighted"
+	m.Queue.setDefaults()
+	m.Retries.setDefaults()
 }
 
 func (e *Endpoint) setDefaults() {

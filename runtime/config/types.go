@@ -135,6 +135,10 @@ type Model struct {
 	// Balance says which endpoint is tried first: by weight at random, in turns, the one with the fewest calls under way, the
 	// fastest of two, the cheapest, the one that reports the least load, or one and the same for all of a conversation.
 	Balance string `yaml:"balance" jsonschema:"enum=weighted,enum=round_robin,enum=least_in_flight,enum=latency,enum=cost,enum=load,enum=sticky"`
+	// Queue bounds the exchanges that wait while the model's endpoints have as many calls under way as they may.
+	Queue Queue `yaml:"queue"`
+	// Retries bound what attempts after the first may add to the model's load.
+	Retries Retries `yaml:"retries"`
 }
 
 // Cost is in USD per million usage tokens.
@@ -173,6 +177,8 @@ type Endpoint struct {
 	// WarmUp is how long the endpoint's share grows from a tenth to its full after it was added or has recovered; 0 is not at
 	// all.
 	WarmUp time.Duration `yaml:"warm_up"`
+	// MaxInFlight is how many calls may be under way at once, streams included; 0 is no limit.
+	MaxInFlight int `yaml:"max_in_flight" jsonschema:"minimum=0,maximum=1000000"`
 	// Timeouts bound the steps of one call.
 	Timeouts EndpointTimeouts `yaml:"timeouts"`
 	// CAFile holds further certificates to trust, as PEM.

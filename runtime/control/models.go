@@ -25,7 +25,7 @@ func (b *builder) models() {
 			}
 			st.Endpoints = append(st.Endpoints, EndpointStatus{Name: e.Name, Provider: e.Provider, URL: e.URL})
 		}
-		pool, err := upstream.NewPool(upstream.PoolOptions{Model: m.Name, Endpoints: eps, Balance: m.Balance})
+		pool, err := upstream.NewPool(poolOptions(m, eps))
 		if err != nil {
 			b.fault(path+".balance", "%v", err)
 			continue
@@ -43,15 +43,26 @@ func (b *builder) models() {
 	}
 }
 
+func poolOptions(m *config.Model, eps []*upstream.Endpoint) upstream.PoolOptions {
+	size := -1
+	if m.Queue.Size != nil {
+		size = *m.Queue.Size
+	}
+	return upstream.PoolOptions{
+		Model: m.Name, Endpoints: eps, Balance: m.Balance,
+		Queue: upstream.Queue{Size: size, Timeout: m.Queue.Timeout}, Retries: upstream.Retries(m.Retries),
+	}
+}
+
 // identity is what of a model's definition its answers may depend on: not how its endpoints share the work, which may
 // change without making the answers in the cache worthless.
 func identity(m *config.Model) config.Model {
 	out := *m
-	out.Balance, out.Cost = "", config.Cost{}
+	out.Balance, out.Cost, out.Queue, out.Retries = "", config.Cost{}, config.Queue{}, config.Retries{}
 	out.Endpoints = slices.Clone(m.Endpoints)
 	for i := range out.Endpoints {
 		e := &out.Endpoints[i]
-		e.Weight, e.Cost, e.Drain, e.WarmUp, e.Timeouts = 0, nil, false, 0, config.EndpointTimeouts{}
+		e.Weight, e.Cost, e.Drain, e.WarmUp, e.MaxInFlight, e.Timeouts = 0, nil, false, 0, 0, config.EndpointTimeouts{}
 	}
 	return out
 }
@@ -88,7 +99,7 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 	cost := m.CostOf(e)
 	return upstream.NewEndpoint(upstream.EndpointOptions{
 		Name: e.Name, URL: e.URL, Model: name, Labels: e.Labels, Requires: e.Requires, Weight: e.Weight,
-		Cost: cost.Input + cost.Output, WarmUp: e.WarmUp, Drain: e.Drain,
+		Cost: cost.Input + cost.Output, WarmUp: e.WarmUp, Drain: e.Drain, MaxInFlight: e.MaxInFlight,
 		Caller: caller, Registry: b.c.registry,
 	})
 }

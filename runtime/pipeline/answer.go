@@ -144,7 +144,7 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 		f.Finish(err, wire.Usage{}, key, nil)
 		return nil, err
 	}
-	reply, target, err := upstream.Forward(f.Context(), targets, r.call, r.attempted)
+	reply, target, err := upstream.Forward(f.Context(), upstream.Errand{Targets: targets, Tenant: r.x.Principal.Tenant}, r.call, r.attempted)
 	if err != nil {
 		err = upstreamFault(err)
 		f.Finish(err, wire.Usage{}, key, nil)

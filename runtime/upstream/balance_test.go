@@ -26,7 +26,7 @@ func occupy(t *testing.T, e *upstream.Endpoint, s *scripted, n int) {
 	t.Helper()
 	s.next = slices.Repeat([]outcome{{events: []string{"x"}}}, n)
 	for range n {
-		reply, _, err := upstream.Forward(t.Context(), []upstream.Target{{Model: "m", Endpoint: e}}, build, ignore)
+		reply, _, err := forward(t.Context(), []upstream.Target{{Model: "m", Endpoint: e}}, build, ignore)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestLatencyBalance(t *testing.T) {
 		p := balanced("latency", "m", es...)
 		took := func(e *upstream.Endpoint, d time.Duration) {
 			s.next = []outcome{{after: d}}
-			_, _, _ = upstream.Forward(t.Context(), []upstream.Target{{Endpoint: e}}, build, ignore)
+			_, _, _ = forward(t.Context(), []upstream.Target{{Endpoint: e}}, build, ignore)
 		}
 		took(es[0], 4*time.Second)
 		took(es[1], 100*time.Millisecond)

@@ -18,6 +18,9 @@ type EndpointOptions struct {
 	Cost     float64           // USD per million usage tokens, input and output added; what balance by cost orders by
 	WarmUp   time.Duration     // how long its share grows after it has come (back); 0: none
 	Drain    bool              // gets no new calls; those under way end normally
+
+	MaxInFlight int // calls under way at once, streams included; 0: no limit
+
 	Caller   Caller
 	Registry *Registry // keeps the record across reloads; nil: the endpoint's own
 }
@@ -60,6 +63,12 @@ func (e *Endpoint) Latency() Latency { return e.record.latencyClass() }
 
 // InFlight is the number of calls under way, streams included.
 func (e *Endpoint) InFlight() int { return int(e.record.inFlight.Load()) }
+
+// Waiting is the number of callers that wait because as many calls are under way as may be.
+func (e *Endpoint) Waiting() int { return int(e.record.waiting.Load()) }
+
+// enter counts a call if there is room for it.
+func (e *Endpoint) enter() bool { return e.record.enter(e.o.MaxInFlight) }
 
 // Probe asks the model server, without any caller's text, whether it can be reached and takes the credential. A Caller
 // that has no method Probe(ctx) error is taken at its word. Errors are *Failure; the record does not hear of them.
@@ -118,13 +127,24 @@ type PoolOptions struct {
 	Model     string // as callers and policies name it
 	Endpoints []*Endpoint
 	Balance   string // one of Balancers; "": weighted
+	Queue     Queue
+	Retries   Retries
 }
+
+// Queue bounds the callers that wait for an endpoint with as many calls under way as it may have.
+type Queue struct {
+	Size    int           // at each endpoint; 0: none waits, negative: as many as its MaxInFlight
+	Timeout time.Duration // the longest wait; 0 means 10 s
+}
+
+const defaultQueueTimeout = 10 * time.Second
 
 // Pool is a model's endpoints.
 type Pool struct {
-	model     string
+	o         PoolOptions
 	endpoints []*Endpoint
 	balance   Balancer
+	budget    *budget
 }
 
 // NewPool makes a Pool. The error tells of a balance that there is not.
@@ -133,7 +153,7 @@ func NewPool(o PoolOptions) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pool{model: o.Model, endpoints: o.Endpoints, balance: b}, nil
+	return &Pool{o: o, endpoints: o.Endpoints, balance: b, budget: newBudget(o.Retries)}, nil
 }
 
 // Sticky tells whether the pool keeps a conversation at one endpoint: only then is Constraint.Conversation of use.
@@ -143,7 +163,7 @@ func (p *Pool) Sticky() bool {
 }
 
 // Model is the model's name, as callers and policies name it.
-func (p *Pool) Model() string { return p.model }
+func (p *Pool) Model() string { return p.o.Model }
 
 // Endpoints lists the endpoints; read it only.
 func (p *Pool) Endpoints() []*Endpoint { return p.endpoints }

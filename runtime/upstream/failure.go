@@ -61,6 +61,7 @@ var messages = map[wire.Code]string{
 	wire.UpstreamRejected:    "the model server refused the request; check its parameters and its length",
 	wire.StreamInterrupted:   "the model server's answer ended early; what came so far is not complete",
 	wire.RateLimited:         "the model server is at its limit; wait before trying again",
+	wire.Overloaded:          "every endpoint has as many requests as it may; try again later",
 	wire.NoEndpoint:          "no endpoint may serve this request now",
 	wire.ClientClosed:        "the caller went away",
 	wire.UnsupportedField:    "the model's endpoint speaks an API that cannot say this; leave it out, or ask for another model",

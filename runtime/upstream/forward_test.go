@@ -88,6 +88,12 @@ func build(dst []byte, t upstream.Target) *upstream.Call {
 
 func ignore(exchange.Attempt) {}
 
+// forward is Forward of an errand of nobody's.
+func forward(ctx context.Context, targets []upstream.Target, call func([]byte, upstream.Target) *upstream.Call, attempted func(exchange.Attempt),
+) (*upstream.Reply, upstream.Target, error) {
+	return upstream.Forward(ctx, upstream.Errand{Targets: targets}, call, attempted)
+}
+
 var (
 	reset    = &upstream.Failure{Code: wire.UpstreamError, Retry: upstream.RetryAnywhere}
 	wrong    = &upstream.Failure{Code: wire.UpstreamError, Status: 404, Retry: upstream.RetryElsewhere}
@@ -114,7 +120,7 @@ func TestForward(t *testing.T) {
 			}
 			var got []string
 			began := time.Now()
-			reply, target, err := upstream.Forward(t.Context(), targets, build, func(a exchange.Attempt) {
+			reply, target, err := forward(t.Context(), targets, build, func(a exchange.Attempt) {
 				got = append(got, strings.TrimSuffix(a.Endpoint+":"+string(a.Code), ":"))
 			})
 			took := time.Since(began)
@@ -156,7 +162,7 @@ func TestForwardEjectedIsAskedOnce(t *testing.T) {
 		s := &scripted{next: slices.Repeat([]outcome{{err: reset}}, 100)}
 		p := []*upstream.Pool{pool("m", upstream.EndpointOptions{Name: "a", Caller: s})}
 		for _, want := range []int{3, 4, 5} { // three attempts eject it; then one attempt a request
-			_, _, err := upstream.Forward(t.Context(), upstream.Plan(p, upstream.Constraint{}), build, ignore)
+			_, _, err := forward(t.Context(), upstream.Plan(p, upstream.Constraint{}), build, ignore)
 			_ = wantFailure(t, err, wire.UpstreamError, upstream.RetryAnywhere)
 			if len(s.bodies) != want {
 				t.Errorf("got %d attempts in all, want %d", len(s.bodies), want)
@@ -172,7 +178,7 @@ func TestForwardDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		began := time.Now()
-		_, _, err := upstream.Forward(ctx, targets, build, ignore)
+		_, _, err := forward(ctx, targets, build, ignore)
 		f := wantFailure(t, err, wire.RateLimited, upstream.RetryAnywhere)
 		if time.Since(began) != 0 || f.Fault().RetryAfter != 3 {
 			t.Errorf("it waited %v for a deadline that the pause outlasts; the fault says %+v", time.Since(began), f.Fault())
@@ -188,7 +194,7 @@ func TestForwardCancel(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			stop := time.AfterFunc(20*time.Millisecond, cancel)
 			var attempts int
-			_, _, err := upstream.Forward(ctx, []upstream.Target{{Model: "m", Endpoint: e}}, build, func(exchange.Attempt) { attempts++ })
+			_, _, err := forward(ctx, []upstream.Target{{Model: "m", Endpoint: e}}, build, func(exchange.Attempt) { attempts++ })
 			if err == nil || attempts != 1 {
 				t.Errorf("got %v after %d attempts", err, attempts)
 			}
@@ -210,7 +216,7 @@ func TestForwardStream(t *testing.T) {
 	e := upstream.NewEndpoint(upstream.EndpointOptions{Name: "a", Caller: s})
 	targets := []upstream.Target{{Model: "m", Endpoint: e}}
 	var codes []wire.Code
-	reply, _, err := upstream.Forward(t.Context(), targets, build, func(a exchange.Attempt) { codes = append(codes, a.Code) })
+	reply, _, err := forward(t.Context(), targets, build, func(a exchange.Attempt) { codes = append(codes, a.Code) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +244,7 @@ func TestForwardStream(t *testing.T) {
 func TestForwardCleanStream(t *testing.T) {
 	s := &scripted{next: []outcome{{events: []string{"1"}}}}
 	e := upstream.NewEndpoint(upstream.EndpointOptions{Caller: s})
-	reply, _, err := upstream.Forward(t.Context(), []upstream.Target{{Model: "m", Endpoint: e}}, build, ignore)
+	reply, _, err := forward(t.Context(), []upstream.Target{{Model: "m", Endpoint: e}}, build, ignore)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +267,7 @@ func TestForwardBodies(t *testing.T) {
 	own := []byte(strings.Repeat("own", 10_000))
 	large := func([]byte, upstream.Target) *upstream.Call { return &upstream.Call{Body: own} }
 	for _, attempt := range []func([]byte, upstream.Target) *upstream.Call{build, large, build} {
-		if _, _, err := upstream.Forward(t.Context(), targets, attempt, ignore); err != nil {
+		if _, _, err := forward(t.Context(), targets, attempt, ignore); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -312,7 +318,7 @@ func ExampleForward() {
 		panic(err)
 	}
 	targets := upstream.Plan([]*upstream.Pool{p}, upstream.Constraint{})
-	reply, target, err := upstream.Forward(context.Background(), targets,
+	reply, target, err := upstream.Forward(context.Background(), upstream.Errand{Targets: targets},
 		func(dst []byte, t upstream.Target) *upstream.Call {
 			return &upstream.Call{Operation: wire.ChatCompletions, Body: append(dst, `{"model":"`+t.Endpoint.Model()+`"}`...)}
 		},
@@ -329,7 +335,7 @@ func BenchmarkForward(b *testing.B) {
 	call := &upstream.Call{}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := upstream.Forward(b.Context(), targets, func([]byte, upstream.Target) *upstream.Call { return call }, ignore); err != nil {
+		if _, _, err := upstream.Forward(b.Context(), upstream.Errand{Targets: targets}, func([]byte, upstream.Target) *upstream.Call { return call }, ignore); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/wire"
@@ -46,9 +45,9 @@ const (
 
 // record is what is known of an endpoint's behaviour. It survives reloads in a Registry.
 type record struct {
-	inFlight atomic.Int64
+	gate
 
-	mu       sync.Mutex
+	mu       sync.Mutex    // not the gate's
 	refs     int           // the Registry's
 	failures int           // in a row
 	ejection time.Duration // the last one's length; 0: none since the last success

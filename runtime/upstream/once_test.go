@@ -18,7 +18,7 @@ func TestOnce(t *testing.T) {
 				upstream.EndpointOptions{Name: "e", Model: "m", Caller: &scripted{next: script}})})
 		}
 		n := 0
-		_, _, err := upstream.Forward(t.Context(), targets, func(dst []byte, t upstream.Target) *upstream.Call {
+		_, _, err := forward(t.Context(), targets, func(dst []byte, t upstream.Target) *upstream.Call {
 			c := build(dst, t)
 			c.Once = once
 			return c

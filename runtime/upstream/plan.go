@@ -19,6 +19,7 @@ type Constraint struct {
 type Target struct {
 	Model    string
 	Endpoint *Endpoint
+	pool     *Pool // nil: no queue, and no bound on retries
 }
 
 // rank is an endpoint's place in a plan, above all that its pool's Balancer says.
@@ -102,7 +103,7 @@ func (p *Pool) appendTier(out []Target, ranks []rank, t tier, conversation uint6
 		start := len(out)
 		for i, e := range p.endpoints {
 			if ranks[i] == (rank{t, g}) {
-				out = append(out, Target{p.model, e})
+				out = append(out, Target{p.o.Model, e, p})
 			}
 		}
 		if len(out)-start < 2 {

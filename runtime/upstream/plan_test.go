@@ -97,7 +97,7 @@ func TestPlanWeights(t *testing.T) {
 func fails(e *upstream.Endpoint, s *scripted, f *upstream.Failure, n int) {
 	s.next = slices.Repeat([]outcome{{err: f}}, n)
 	for range n {
-		_, _, _ = upstream.Forward(context.Background(), []upstream.Target{{Model: "m", Endpoint: e}}, build, ignore)
+		_, _, _ = forward(context.Background(), []upstream.Target{{Model: "m", Endpoint: e}}, build, ignore)
 	}
 	s.next = nil
 }
@@ -184,7 +184,7 @@ func TestPoolHealthAndLatency(t *testing.T) {
 			t.Helper()
 			s.next = slices.Repeat([]outcome{{after: took}}, 30)
 			for range 30 {
-				if _, _, err := upstream.Forward(t.Context(), upstream.Plan([]*upstream.Pool{p}, upstream.Constraint{}), build, ignore); err != nil {
+				if _, _, err := forward(t.Context(), upstream.Plan([]*upstream.Pool{p}, upstream.Constraint{}), build, ignore); err != nil {
 					t.Fatal(err)
 				}
 			}

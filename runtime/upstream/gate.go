@@ -1,0 +1,186 @@
+package upstream
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// gate counts the calls under way at an endpoint and keeps the callers that wait for one to end. It survives reloads with
+// the endpoint's record; the limit is the caller's own generation's.
+//
+// Tenants take turns: each free place goes to the tenant whose turn it is, within a tenant to who came first. So a tenant
+// with a hundred callers in the queue puts another's one off by one call, not by a hundred.
+type gate struct {
+	inFlight atomic.Int64
+	waiting  atomic.Int64 // in all lines
+	refused  atomic.Int64 // callers for whom there was no room in the queue
+
+	mu    sync.Mutex
+	lines []*line // of tenants with callers that wait; the first has the next turn
+}
+
+// line is one tenant's waiting callers, the first to come first. It is never empty.
+type line struct {
+	tenant  string
+	waiters []seat
+}
+
+// seat is a caller's place in one gate's queue.
+type seat struct {
+	w     *waiter
+	limit int // of calls under way, as the caller's generation has it
+	index int // of the target, for the caller
+}
+
+// waiter is a caller that waits at the gates of one or more endpoints, for whichever is free first.
+type waiter struct {
+	seats  atomic.Int64 // places in queues it still has
+	over   atomic.Bool  // it was let in, pushed out or has gone: whoever sets this says which
+	result chan int     // the index of the seat's target, or pushedOut; for one
+}
+
+const pushedOut = -1
+
+// enter counts a call if fewer than limit are under way and nobody waits. A limit of 0 is none.
+func (g *gate) enter(limit int) bool {
+	if limit <= 0 {
+		g.inFlight.Add(1)
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiting.Load() > 0 || g.inFlight.Load() >= int64(limit) {
+		return false
+	}
+	g.inFlight.Add(1)
+	return true
+}
+
+// leave counts a call less. Its place goes to whoever is next.
+func (g *gate) leave() {
+	g.inFlight.Add(-1)
+	if g.waiting.Load() > 0 {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.serve()
+	}
+}
+
+// join puts a caller into the queue, which holds size. In a full one the tenant with the most callers makes room: the one
+// that came last of them is pushed out, unless that would be the new one's own tenant, or as good as.
+func (g *gate) join(s seat, tenant string, size int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.IndexFunc(g.lines, func(l *line) bool { return l.tenant == tenant })
+	if int(g.waiting.Load()) >= size {
+		own := 0
+		if i >= 0 {
+			own = len(g.lines[i].waiters)
+		}
+		if size <= 0 || !g.makeRoom(own+1) {
+			g.refused.Add(1)
+			return false
+		}
+	}
+	if i < 0 {
+		g.lines = append(g.lines, &line{tenant: tenant})
+		i = len(g.lines) - 1
+	}
+	g.lines[i].waiters = append(g.lines[i].waiters, s)
+	g.waiting.Add(1)
+	s.w.seats.Add(1)
+	g.serve()
+	return true
+}
+
+// makeRoom pushes out the last of the longest line if that is longer than least. The lock is held.
+func (g *gate) makeRoom(least int) bool {
+	longest := g.lines[0]
+	for _, l := range g.lines {
+		if len(l.waiters) > len(longest.waiters) {
+			longest = l
+		}
+	}
+	n := len(longest.waiters)
+	if n <= least {
+		return false
+	}
+	w := longest.waiters[n-1].w
+	longest.waiters = longest.waiters[:n-1] // least is 1 or more, so the line is not empty
+	g.waiting.Add(-1)
+	g.refused.Add(1)
+	if w.seats.Add(-1) == 0 && w.over.CompareAndSwap(false, true) {
+		w.result <- pushedOut
+	}
+	return true
+}
+
+// serve lets in whoever is next while there is room. The lock is held.
+func (g *gate) serve() {
+	for len(g.lines) > 0 {
+		l := g.lines[0]
+		s := l.waiters[0]
+		if s.w.over.Load() {
+			g.pop()
+			continue
+		}
+		if g.inFlight.Load() >= int64(s.limit) {
+			return
+		}
+		g.pop()
+		if s.w.over.CompareAndSwap(false, true) {
+			g.inFlight.Add(1)
+			s.w.result <- s.index
+		}
+	}
+}
+
+// pop takes the first of the first line out; the next turn is the next tenant's. The lock is held.
+func (g *gate) pop() {
+	l := g.lines[0]
+	g.lines = append(g.lines[:0], g.lines[1:]...)
+	l.waiters[0] = seat{}
+	if l.waiters = l.waiters[1:]; len(l.waiters) > 0 {
+		g.lines = append(g.lines, l)
+	}
+	g.waiting.Add(-1)
+}
+
+// quit takes a caller out of the queue, if it is still there.
+func (g *gate) quit(w *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, l := range g.lines {
+		at := slices.IndexFunc(l.waiters, func(s seat) bool { return s.w == w })
+		if at < 0 {
+			continue
+		}
+		if l.waiters = slices.Delete(l.waiters, at, at+1); len(l.waiters) == 0 {
+			g.lines = slices.Delete(g.lines, i, i+1)
+		}
+		g.waiting.Add(-1)
+		break
+	}
+	g.serve() // who stands behind may have another limit
+}
+
+// wait waits until a gate that the caller stood in line at lets it in, and gives the index of its target. It is not let in
+// when it was pushed out of every queue, when timeout has passed, or when ctx ends.
+func (w *waiter) wait(ctx context.Context, timeout time.Duration) (int, bool) {
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case i := <-w.result:
+		return i, i != pushedOut
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	if w.over.CompareAndSwap(false, true) {
+		return 0, false
+	}
+	i := <-w.result // at the very moment; whoever has no use for the place gives it back
+	return i, i != pushedOut
+}
