@@ -29,7 +29,7 @@ const rules = `
 	runtime/wire/openai      : strictjson sse wire exchange wire/walk
 	runtime/wire/oip         : strictjson wire exchange wire/walk
 	runtime/wire/inference   : strictjson wire exchange wire/openai wire/walk
-	runtime/wire/translate   : wire
+	runtime/wire/translate   : strictjson wire
 	runtime/auth             : wire exchange
 	runtime/artifact         : strictjson
 	runtime/filter           : strictjson wire exchange filter/meter filter/token
