@@ -36,7 +36,8 @@ func policyCheckCommand() *cobra.Command {
 			}
 			printPolicy(c.OutOrStdout(), dir, p)
 			if recorded != "" {
-				fmt.Fprintf(c.OutOrStdout(), "recorded inputs: %d decided on, %d passed over\n", tried.Asked, sum(tried.Skipped))
+				fmt.Fprintf(c.OutOrStdout(), "recorded inputs: %d decided on, %d of them from memory (%.1f %%), %d passed over\n",
+					tried.Asked, tried.Alike, 100*float64(tried.Alike)/float64(max(tried.Asked, 1)), sum(tried.Skipped))
 			}
 			return printTests(c.OutOrStdout(), r, false)
 		},

@@ -65,7 +65,29 @@ type Log struct {
 type waiting struct {
 	text   []byte
 	lines  int64
-	places int64 // lines that hold a place
+	places int64  // lines that hold a place
+	edits  []edit // in the order of their lines
+}
+
+// edit is what is still to be done to a line.
+type edit struct {
+	from, to int // the line in the text
+	do       func(line []byte) []byte
+}
+
+// edited makes the text of lines as their edits leave them, appended to dst.
+func (w *waiting) edited(dst []byte) []byte {
+	at := 0
+	for _, e := range w.edits {
+		dst = append(dst, w.text[at:e.from]...)
+		line := e.do(w.text[e.from:e.to:e.to])
+		if line == nil {
+			w.lines--
+		}
+		dst = append(dst, line...)
+		at = e.to
+	}
+	return append(dst, w.text[at:]...)
 }
 
 // New opens the file and starts the writer; Close ends both.
@@ -140,15 +162,22 @@ func (l *Log) Control(r *Record) {
 }
 
 // Line writes a line that is made already, its end included, unless the queue is full or the file cannot be written: then
-// it is dropped and counted. The line is not kept.
-func (l *Log) Line(line []byte) {
+// it is dropped and counted. The line is not kept. do may change it before it is written, or leave it out by giving nil; it
+// is called by the writer, so nobody waits for it, and must not keep the line; nil leaves lines as they are.
+func (l *Log) Line(line []byte, do func(line []byte) []byte) {
 	slot, _ := l.Reserve()
 	switch {
 	case slot.l == nil:
 	case !slot.counted:
 		l.dropped.Add(1)
 	default:
-		l.enqueue(func(w *waiting) { w.text = append(w.text, line...); w.lines++ })
+		l.enqueue(func(w *waiting) {
+			if do != nil {
+				w.edits = append(w.edits, edit{len(w.text), len(w.text) + len(line), do})
+			}
+			w.text = append(w.text, line...)
+			w.lines++
+		})
 	}
 }
 

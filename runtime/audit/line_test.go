@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ func TestRotation(t *testing.T) {
 	file := path(t)
 	l := start(t, Options{Path: file, Name: "decision log", MaxBytes: 100, Keep: 2, Drop: true})
 	for i := range 50 {
-		l.Line(fmt.Appendf(nil, "{\"id\":\"%02d\"}\n", i))
+		l.Line(fmt.Appendf(nil, "{\"id\":\"%02d\"}\n", i), nil)
 		for l.Stats().Written <= int64(i) { // one write each, so that where it rotates is known
 			l.pause(FlushEvery / 10)
 		}
@@ -44,12 +45,46 @@ func TestLinesAreDroppedWhenTheQueueIsFull(t *testing.T) {
 	l.mu.Lock() // the writer can take nothing
 	slot, _ := l.Reserve()
 	l.mu.Unlock()
-	l.Line([]byte("{\"id\":\"late\"}\n"))
+	l.Line([]byte("{\"id\":\"late\"}\n"), nil)
 	if st := l.Stats(); st.Dropped != 1 {
 		t.Errorf("%+v", st)
 	}
 	slot.Release()
 	end(t, l)
+}
+
+// Lines can be changed or left out by the writer; the others of their batch stay as they are, and in order.
+func TestLinesAreEditedByTheWriter(t *testing.T) {
+	file := path(t)
+	l := start(t, Options{Path: file, Drop: true})
+	edits := []func([]byte) []byte{
+		nil,
+		func(line []byte) []byte {
+			return bytes.Replace(line, []byte(`"id":"`), []byte(`"secret":1,"id":"edited-`), 1)
+		},
+		func([]byte) []byte { return nil },
+		func(line []byte) []byte { return line },
+	}
+	for i := range 40 {
+		l.Line(fmt.Appendf(nil, "{\"id\":\"%02d\"}\n", i), edits[i%len(edits)])
+	}
+	end(t, l)
+	var want []string
+	for i := range 40 {
+		switch i % len(edits) {
+		case 1:
+			want = append(want, fmt.Sprintf("edited-%02d", i))
+		case 2:
+		default:
+			want = append(want, fmt.Sprintf("%02d", i))
+		}
+	}
+	if got := ids(lines(t, file)); got != strings.Join(want, " ") {
+		t.Errorf("got  %s\nwant %s", got, strings.Join(want, " "))
+	}
+	if st := l.Stats(); st.Written != 30 || st.Dropped != 0 {
+		t.Errorf("%+v", st)
+	}
 }
 
 func TestMessagesNameTheLog(t *testing.T) {

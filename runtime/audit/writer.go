@@ -18,7 +18,7 @@ func (l *Log) write() {
 	defer close(l.done)
 	second := time.NewTicker(time.Second) // when sums are due
 	defer second.Stop()
-	var spare []byte
+	var spare, edited []byte
 	for {
 		select {
 		case <-l.wake:
@@ -28,7 +28,12 @@ func (l *Log) write() {
 		}
 		stopping := l.stopping()
 		batch := l.take(spare, stopping)
-		if err := l.flush(batch.text); err != nil {
+		text := batch.text
+		if len(batch.edits) > 0 {
+			edited = batch.edited(edited[:0])
+			text = edited
+		}
+		if err := l.flush(text); err != nil {
 			lines := batch.lines + l.take(nil, true).lines
 			l.lost = fmt.Errorf("%d lines of the %s could not be written: %w", lines, l.opts.Name, err)
 			l.dropped.Add(lines)

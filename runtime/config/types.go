@@ -331,7 +331,8 @@ type Policy struct {
 }
 
 // Decisions is the log of what the policy decided, in OPA's format, for sluice explain and sluice replay. When lines come
-// faster than they can be written, they are dropped and counted.
+// faster than they can be written, they are dropped and counted. They are written within 10 ms and not synced to the disk.
+// The policy's data.system.log.mask and data.system.log.drop say what is left out.
 type Decisions struct {
 	// Path is the file, appended to, made with mode 0600.
 	Path string `yaml:"path" jsonschema:"required"`

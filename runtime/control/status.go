@@ -10,11 +10,22 @@ type Status struct {
 	Filters    []FilterStatus `json:"filters"`
 	Policy     string         `json:"policy"` // revision
 	PolicyPath string         `json:"policy_path"`
+	Rules      []RuleStatus   `json:"rules"`           // the policy's entry points
 	Fault      string         `json:"fault,omitempty"` // why the last reload was refused; "" when the last one was installed
 	FaultSince time.Time      `json:"fault_since,omitzero"`
 	// SwitchedOff are canaries that failed too often, until another version is live beside which they stood.
 	SwitchedOff []OffStatus `json:"switched_off,omitempty"`
 	Stopping    bool        `json:"stopping,omitempty"` // the process ends when the last exchanges have finished
+}
+
+// RuleStatus is one entry point of the policy, and how its answers are remembered.
+type RuleStatus struct {
+	Rule        string   `json:"rule"`                   // admit or decision
+	Reads       []string `json:"reads"`                  // the parts of input it can read
+	Hits        uint64   `json:"hits"`                   // answers from the memo
+	Misses      uint64   `json:"misses"`                 // answers evaluated that are then in the memo
+	HitRatio    float64  `json:"hit_ratio"`              // 0 to 1
+	NotMemoised []string `json:"not_memoised,omitempty"` // why answers are not remembered, with file, line and column
 }
 
 // ModelStatus is one model that callers may ask for.
@@ -84,6 +95,9 @@ func (c *Controller) Status() Status {
 	st.Stopping = c.stopping.Load()
 	if gen := c.generation(); gen != nil {
 		st.SwitchedOff = gen.switchedOff()
+		for _, e := range gen.snap.Policy.Entries() {
+			st.Rules = append(st.Rules, RuleStatus{e.Rule, e.Reads, e.Hits, e.Misses, e.HitRatio(), e.NotMemoised})
+		}
 	}
 	return st
 }

@@ -90,7 +90,11 @@ func (r *run) decided(l policy.Logged) {
 	l.Exchange = r.x
 	line := buffers.Get().(*[]byte)
 	*line = r.snap.Policy.AppendEvent((*line)[:0], l)
-	r.snap.Decisions.Line(*line)
+	var mask func([]byte) []byte
+	if r.snap.Policy.MasksEvents() {
+		mask = r.snap.Policy.MaskEvent
+	}
+	r.snap.Decisions.Line(*line, mask)
 	if cap(*line) <= keepBuffer {
 		buffers.Put(line)
 	}

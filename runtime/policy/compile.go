@@ -35,6 +35,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 		p.admit = newEntry(b, admitRef, exchange.StageAdmit, p.names.admission)
 	}
 	p.decide = newEntry(b, decisionRef, exchange.StageDecide, p.names.decision)
+	p.logs.prepare(b)
 	p.log.text = p.decide.plan.reads("prompt", "text") || p.decide.plan.reads("prompt", "messages")
 	_, _ = rand.Read(p.log.salt[:]) // it never fails
 	if len(b.faults) > 0 {
@@ -69,6 +70,7 @@ func load(s Source, o Options, tests bool) (*loaded, Faults) {
 			}
 		}
 	}
+	anyInput(modules)
 	c := newCompiler(o, data)
 	c.Compile(modules)
 	if c.Failed() {
@@ -109,6 +111,7 @@ func newCompiler(o Options, data map[string]any) *ast.Compiler {
 		WithCapabilities(capabilities()).
 		WithStrict(true).
 		WithSchemas(schemas).
+		WithUseTypeCheckAnnotations(true). // those of anyInput: there are no others
 		WithDefaultRegoVersion(ast.RegoV1).
 		WithPathConflictsCheck(func(path []string) (bool, error) { return has(data, path), nil }).
 		SetErrorLimit(0)
@@ -287,13 +290,7 @@ type builder struct {
 // newEntry prepares one entry point: its query, the plan of its input, its memo.
 func newEntry[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(ast.Value) (T, error)) *entry[T] {
 	late := stage == exchange.StageDecide
-	e := &entry[T]{rule: string(ref[len(ref)-1].Value.(ast.String)), stage: stage, timeout: b.options.Timeout, result: result}
-	switch {
-	case b.options.Recorded:
-		e.timeout = explainTime // nobody waits, and the machine may be busy
-	case e.timeout <= 0:
-		e.timeout = DefaultTimeout
-	}
+	e := prepare(b, ref, stage, result)
 	e.reads = analyse(b.compiler, ref)
 	b.faults = append(b.faults, e.reads.faults...)
 	if !late {
@@ -307,6 +304,18 @@ func newEntry[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(
 			size = DefaultMemo
 		}
 		e.memo = newMemo[T](size)
+	}
+	return e
+}
+
+// prepare makes an entry that can be evaluated.
+func prepare[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(ast.Value) (T, error)) *entry[T] {
+	e := &entry[T]{rule: string(ref[len(ref)-1].Value.(ast.String)), stage: stage, timeout: b.options.Timeout, result: result}
+	switch {
+	case b.options.Recorded:
+		e.timeout = explainTime // nobody waits, and the machine may be busy
+	case e.timeout <= 0:
+		e.timeout = DefaultTimeout
 	}
 	// The parts are compiled already; this prepares the one-line query. The caller's time counts for it, not the
 	// evaluation's.

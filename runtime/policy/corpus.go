@@ -44,6 +44,7 @@ type corpusEvent struct {
 // CorpusReport tells what became of recorded inputs.
 type CorpusReport struct {
 	Asked   int            // inputs that were decided on
+	Alike   int            // of them, those for which decision read just what it had read for one before: answers from the memo
 	Skipped map[string]int // by why, as in ReplayReport
 }
 
@@ -123,40 +124,53 @@ func (r *Corpus) add(file string, body []byte, single bool) {
 // is Faults, at the places of the events. Inputs that lack what was masked or erased are passed over and counted, but
 // some must be left, or nothing was proven.
 func (p *Policy) Try(ctx context.Context, r *Corpus) (CorpusReport, error) {
-	report := CorpusReport{Skipped: map[string]int{}}
-	var faults Faults
-	failed, begun := 0, time.Now()
+	t := &trial{p: p, seen: map[memoKey]bool{}, report: CorpusReport{Skipped: map[string]int{}}}
+	begun := time.Now()
 	for i := range r.events {
 		if time.Since(begun) > recordedTime {
-			return report, Faults{r.events[i].fault("only %d of %d recorded inputs were decided on within %v; keep fewer, or make the policy faster", i, len(r.events), recordedTime)}
+			return t.report, Faults{r.events[i].fault("only %d of %d recorded inputs were decided on within %v; keep fewer, or make the policy faster", i, len(r.events), recordedTime)}
 		}
-		f, skipped := p.try(ctx, &r.events[i])
-		switch {
-		case ctx.Err() != nil:
-			return report, ctx.Err()
-		case skipped != "":
-			report.Skipped[skipped]++
-		default:
-			report.Asked++
-		}
-		if f == nil {
-			continue
-		}
-		if failed++; failed <= maxRecordedFault {
-			faults = append(faults, *f)
+		t.event(ctx, &r.events[i])
+		if ctx.Err() != nil {
+			return t.report, ctx.Err()
 		}
 	}
 	switch {
-	case failed > maxRecordedFault:
-		last := &faults[len(faults)-1]
-		last.Message += fmt.Sprintf(" (and %d more recorded inputs fail)", failed-maxRecordedFault)
-		return report, faults
-	case failed > 0:
-		return report, faults
-	case report.Asked == 0:
-		return report, Faults{r.events[0].fault("none of the %d recorded inputs can be decided on: %s; record some that can", len(r.events), skippedWords(report.Skipped))}
+	case t.failed > maxRecordedFault:
+		t.faults[len(t.faults)-1].Message += fmt.Sprintf(" (and %d more recorded inputs fail)", t.failed-maxRecordedFault)
+		return t.report, t.faults
+	case t.failed > 0:
+		return t.report, t.faults
+	case t.report.Asked == 0:
+		return t.report, Faults{r.events[0].fault("none of the %d recorded inputs can be decided on: %s; record some that can", len(r.events), skippedWords(t.report.Skipped))}
 	}
-	return report, nil
+	return t.report, nil
+}
+
+// trial is one Try.
+type trial struct {
+	recording
+	p      *Policy
+	seen   map[memoKey]bool // what decision read
+	report CorpusReport
+	faults Faults
+	failed int
+}
+
+// event asks about one event and notes what came of it.
+func (t *trial) event(ctx context.Context, e *corpusEvent) {
+	skipped, err := t.try(ctx, e)
+	if skipped != "" {
+		t.report.Skipped[skipped]++
+		return
+	}
+	t.report.Asked++
+	if err == nil {
+		return
+	}
+	if t.failed++; t.failed <= maxRecordedFault {
+		t.faults = append(t.faults, e.fault("%v", err))
+	}
 }
 
 // skippedWords lists counts by why.
@@ -174,15 +188,11 @@ func (e *corpusEvent) fault(format string, args ...any) Fault {
 	return Fault{File: e.file, Line: e.line, Col: 1, Message: fmt.Sprintf(format, args...)}
 }
 
-// try asks about one event. It gives a fault, or why the event was passed over, or neither.
-func (p *Policy) try(ctx context.Context, e *corpusEvent) (fault *Fault, skipped string) {
-	bad := func(format string, args ...any) (*Fault, string) {
-		f := e.fault(format, args...)
-		return &f, ""
-	}
+// try asks about one event. It tells why the event was passed over, or what is wrong.
+func (t *trial) try(ctx context.Context, e *corpusEvent) (skipped string, err error) {
 	doc, err := strictjson.Parse(e.text, recordedLimits)
 	if err != nil {
-		return bad("no event of the decision log: %v", err)
+		return "", fmt.Errorf("no event of the decision log: %w", err)
 	}
 	defer doc.Release()
 	event := doc.Root()
@@ -190,32 +200,32 @@ func (p *Policy) try(ctx context.Context, e *corpusEvent) (fault *Fault, skipped
 	path := event.Get("path")
 	switch {
 	case path.Kind() != strictjson.Invalid && !r.admit && !path.Is("sluice/decision"):
-		return nil, SkipForeign
+		return SkipForeign, nil
 	case contains(event.Get("masked"), ofInput):
-		return nil, SkipMasked
+		return SkipMasked, nil
 	case contains(event.Get("erased"), beyondText):
-		return nil, SkipErased
+		return SkipErased, nil
 	case r.input.Kind() != strictjson.Object:
-		return bad("no event of the decision log: input must be an object")
-	case p.log.text && !r.admit && r.input.Get("prompt").Get("text").Kind() == strictjson.Invalid:
-		return nil, SkipErased
+		return "", errors.New("no event of the decision log: input must be an object")
+	case t.p.log.text && !r.admit && r.input.Get("prompt").Get("text").Kind() == strictjson.Invalid:
+		return SkipErased, nil
 	}
 	r.model = r.input.Get("model").Str()
-	err = p.tryInput(ctx, r)
+	err = t.ask(ctx, r)
 	switch {
 	case errors.Is(err, errNotFiltered):
-		return nil, SkipDenied
+		return SkipDenied, nil
 	case err != nil:
-		return bad("recorded input %s: %v", cmp.Or(r.id.Str(), "without a decision_id"), err)
+		return "", fmt.Errorf("recorded input %s: %w", cmp.Or(r.id.Str(), "without a decision_id"), err)
 	}
-	return nil, ""
+	return "", nil
 }
 
-// tryInput asks both entry points as the gateway does. A model may be one that is configured now, or was then.
-func (p *Policy) tryInput(ctx context.Context, e *recorded) error {
-	var r recording
-	if p.admit != nil {
-		a, err := p.admit.evaluateIn(ctx, r.input(p.admit.plan, e.input).Value, explainTime, p.admit.result)
+// ask asks both entry points as the gateway does. A model may be one that is configured now, or was then.
+func (t *trial) ask(ctx context.Context, e *recorded) error {
+	admit, decide := t.p.admit, t.p.decide
+	if admit != nil {
+		a, err := admit.evaluateIn(ctx, t.input(admit.plan, e.input).Value, explainTime, admit.result)
 		switch {
 		case errors.Is(err, errUndefined): // admits with all filters
 		case err != nil:
@@ -227,20 +237,32 @@ func (p *Policy) tryInput(ctx context.Context, e *recorded) error {
 	if e.admit {
 		return errNotFiltered
 	}
-	d, err := p.decide.evaluateIn(ctx, r.input(p.decide.plan, e.input).Value, explainTime, p.anyModel)
-	if errors.Is(err, errUndefined) {
-		return fmt.Errorf("%s is undefined for it; give it a default", p.decide.rule)
+	if decide.memo != nil {
+		t.key = t.appendKids(t.key[:0], decide.plan, e.input)
+		key := memoKey(sha256.Sum256(t.key))
+		if t.seen[key] {
+			t.report.Alike++
+		}
+		t.seen[key] = true
 	}
-	if err != nil {
+	d, err := decide.evaluateIn(ctx, t.input(decide.plan, e.input).Value, explainTime, t.p.anyModel)
+	switch {
+	case errors.Is(err, errUndefined):
+		return fmt.Errorf("%s is undefined for it; give it a default", decide.rule)
+	case err != nil:
 		return err
+	case d.Allowed && len(d.Models) == 0 && e.model == "":
+		return errNoModel
 	}
-	for i, name := range d.Models {
+	return t.p.knows(d.Models, e)
+}
+
+// knows tells whether all models are configured, now or at the event's time.
+func (p *Policy) knows(models []string, e *recorded) error {
+	for i, name := range models {
 		if !slices.Contains(p.names.models, name) && e.input.Get("models").Get(name).Kind() == strictjson.Invalid {
 			return fmt.Errorf("decision.models[%d]: names no model that is configured now or was then", i)
 		}
-	}
-	if d.Allowed && len(d.Models) == 0 && e.model == "" {
-		return errNoModel
 	}
 	return nil
 }

@@ -90,6 +90,25 @@ decision := {"allowed": to_number(input.principal.id) > 0} if input.model == "br
 	}
 }
 
+// How many answers would come from the memo shows how well a policy's answers can be remembered.
+func TestTryTellsWhatIsAlike(t *testing.T) {
+	f := func(decision string, want int) {
+		t.Helper()
+		p := compile(t, "package sluice\n\ndecision := "+decision+"\n", policy.Options{})
+		report, got := tried(t, p, map[string]string{"r.jsonl": `{"input":{"model":"a","sizes":{"body":1}}}
+{"input":{"model":"a","sizes":{"body":2}}}
+{"input":{"model":"b","sizes":{"body":3}}}
+{"input":{"model":"a","sizes":{"body":1}}}
+`})
+		if got != "" || report.Asked != 4 || report.Alike != want {
+			t.Errorf("%s: %+v %s", decision, report, got)
+		}
+	}
+	f(`{"allowed": input.model != ""}`, 2)
+	f(`{"allowed": input.sizes.body > 0}`, 1)
+	f(`{"allowed": time.now_ns() > 0}`, 0)
+}
+
 // admit is asked first, as the gateway does; what it denied then says nothing of decision.
 func TestTryAdmit(t *testing.T) {
 	p := compile(t, `package sluice

@@ -142,7 +142,11 @@ func (e *entry[T]) fail(err error) error {
 
 // describe tells what the entry point reads and how its memo does.
 func (e *entry[T]) describe() Entry {
-	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), NotMemoised: e.reads.blockers}
+	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}}
+	for _, b := range e.reads.blockers {
+		d.NotMemoised = append(d.NotMemoised, b.text)
+		d.Blocks[b.reason]++
+	}
 	if e.memo != nil {
 		d.Hits, d.Misses = e.memo.hits.Load(), e.memo.misses.Load()
 	}

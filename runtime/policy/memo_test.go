@@ -91,6 +91,10 @@ func TestNotMemoised(t *testing.T) {
 	f(`decision := {"allowed": time.now_ns() > 5}`, "p/m.rego:3:25: time.now_ns may give another value for the same operands")
 	f("decision := {\"allowed\": lucky}\n\nlucky := rand.intn(input.model, 2) == 0", "p/m.rego:5:10: rand.intn may give another value for the same operands")
 	f(`decision := {"allowed": crypto.x509.parse_and_verify_certificates(input.model)[0]}`, "p/m.rego:3:25: crypto.x509.parse_and_verify_certificates may give another value for the same operands")
+	f(`decision := {"allowed": count(input) > 0}`, "p/m.rego:3:31: the whole of input is read, so hardly two requests are alike; name the parts that count")
+	f(`decision := {"allowed": input[input.model] == ""}`, "p/m.rego:3:25: the whole of input is read, so hardly two requests are alike; name the parts that count")
+	f("decision := {\"allowed\": true} if {\n\tx := input\n\tx.model == \"a\"\n}", "")
+	f("decision := {\"allowed\": data.roles.a} if data.roles.a with data.roles as {}", "p/m.rego:3:55: with replaces data.roles; only parts of input may be replaced")
 	f("decision := {\"allowed\": f(1)} if f(1) with f as g\n\nf(_) := true\n\ng(_) := true", "p/m.rego:3:39: with replaces data.sluice.f; only parts of input may be replaced")
 }
 

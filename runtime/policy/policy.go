@@ -49,6 +49,7 @@ type Policy struct {
 	decide   *entry[exchange.Decision]
 	names    names
 	log      eventLog
+	logs     logPolicy
 }
 
 // Revision names the policy's text: the bundle's own revision if its manifest has one, else the first 12 hex digits of
@@ -110,11 +111,20 @@ var errNoModel = errors.New("decision.models: the request names no model and the
 
 // Entry describes one entry point of a policy.
 type Entry struct {
-	Rule        string   // "admit" or "decision"
-	Reads       []string // the parts of input it can read, such as "input.principal.roles"
-	NotMemoised []string // why its answers are not memoised, with positions; empty when they are
-	Hits        uint64   // answers given from the memo
-	Misses      uint64   // answers that had to be evaluated although they are memoised
+	Rule        string         // "admit" or "decision"
+	Reads       []string       // the parts of input it can read, such as "input.principal.roles"
+	NotMemoised []string       // why its answers are not memoised, with positions; empty when they are
+	Blocks      map[string]int // how many of those there are, by BlockReasons
+	Hits        uint64         // answers given from the memo
+	Misses      uint64         // answers that had to be evaluated although they are memoised
+}
+
+// HitRatio is the share of hits, 0 to 1; 0 before the first answer.
+func (e *Entry) HitRatio() float64 {
+	if e.Hits == 0 {
+		return 0
+	}
+	return float64(e.Hits) / float64(e.Hits+e.Misses)
 }
 
 // Entries tells for each entry point what it reads and how its memo does.

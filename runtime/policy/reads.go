@@ -12,9 +12,25 @@ import (
 // too much: a value that is read is always there, one that is there may not be read.
 type reads struct {
 	paths    map[string]read // by the path's spelling
-	blockers []string        // why answers must not be remembered, with positions
+	blockers []blocker       // why answers must not be remembered
 	faults   Faults          // fields of models that do not exist
 }
+
+// blocker is one place because of which answers must not be remembered.
+type blocker struct {
+	reason string // one of BlockReasons
+	text   string // with the position
+}
+
+// Why a rule's answers are not remembered.
+const (
+	BlockBuiltin = "builtin" // a built-in function that is not on the list of deterministic ones
+	BlockMock    = "mock"    // with replaces something else than a part of input
+	BlockInput   = "input"   // the whole of input is read, so hardly two requests would be alike
+)
+
+// BlockReasons lists them.
+var BlockReasons = []string{BlockBuiltin, BlockMock, BlockInput}
 
 // read is one path below input, with the first place that reads it. An empty path is the whole input.
 type read struct {
@@ -145,7 +161,7 @@ func (s *scope) with(w *ast.With) {
 		}
 		return
 	}
-	s.block(w.Location, fmt.Sprintf("with replaces %v; only parts of input may be replaced", w.Target))
+	s.block(BlockMock, w.Location, fmt.Sprintf("with replaces %v; only parts of input may be replaced", w.Target))
 }
 
 func (s *scope) term(v ast.Value) bool {
@@ -177,7 +193,7 @@ func (s *scope) call(terms []*ast.Term) {
 		return // the term is a reference like any other
 	}
 	if name := op.String(); !deterministic[name] {
-		s.block(s.loc, name+" may give another value for the same operands")
+		s.block(BlockBuiltin, s.loc, name+" may give another value for the same operands")
 	}
 	if ref := narrowed(terms); ref != nil {
 		s.ref(ref)
@@ -227,8 +243,12 @@ func (s *scope) input(ref ast.Ref) {
 		path = append(path, string(key))
 	}
 	name := ref[:len(path)+1].String()
-	if _, ok := s.reads.paths[name]; !ok {
-		s.reads.paths[name] = read{path, s.loc}
+	if _, ok := s.reads.paths[name]; ok {
+		return
+	}
+	s.reads.paths[name] = read{path, s.loc}
+	if len(path) == 0 {
+		s.block(BlockInput, s.loc, "the whole of input is read, so hardly two requests are alike; name the parts that count")
 	}
 }
 
@@ -244,8 +264,8 @@ func (s *scope) modelField(ref ast.Ref) {
 	}
 }
 
-func (s *scope) block(loc *ast.Location, why string) {
-	s.reads.blockers = append(s.reads.blockers, faultAt(loc, "%s", why).String())
+func (s *scope) block(reason string, loc *ast.Location, why string) {
+	s.reads.blockers = append(s.reads.blockers, blocker{reason, faultAt(loc, "%s", why).String()})
 }
 
 // narrowed gives the reference that object.get with a constant key reads, such as input.params.seed for
