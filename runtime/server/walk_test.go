@@ -137,15 +137,17 @@ func (w way) is(place string) bool {
 // walked is a gateway with a model that takes text alone, and one that takes all.
 func walked(t *testing.T) *siege {
 	m := modelserver.New(t)
-	open := strings.NewReplacer("models:\n", "", "model-a", "model-open", "endpoints:", "opaque: allow\n    endpoints:").Replace(model(m))
-	return besiegeWith(t, m, gateway.Callers+model(m)+open+gateway.Rest, nil)
+	all := strings.Replace(model(m), "requires:", "apis: [chat, completions, embeddings, rerank, ranking], requires:", 1)
+	open := strings.NewReplacer("models:\n", "", "model-a", "model-open", "endpoints:", "opaque: allow\n    endpoints:").Replace(all)
+	tensors := fmt.Sprintf("  - name: tensors\n    endpoints: [{name: one, provider: oip, url: %q, requires: [redact]}]\n", m.URL())
+	return besiegeWith(t, m, gateway.Callers+all+open+tensors+gateway.Rest, nil)
 }
 
 // In requests, at every place, a value is edited before the model server gets it, or the request is refused, as the
 // coverage table says.
 func TestWalkRequests(t *testing.T) {
 	s := walked(t)
-	s.m.Script(modelserver.JSON(`{"choices":[{"index":0,"text":"x","message":{"content":"x"}}],"data":[]}`))
+	s.m.Script(modelserver.JSON(`{"choices":[{"index":0,"text":"x","message":{"content":"x"}}],"data":[],"results":[],"outputs":[]}`))
 	f := func(path string, operation wire.Operation, name string) {
 		base := template(t, name)
 		if r := s.Post("red", path, body(t, base)); r.Status != 200 {
@@ -192,6 +194,8 @@ func TestWalkRequests(t *testing.T) {
 	f(chatPath, wire.ChatCompletions, "chat.opaque.request")
 	f("/v1/completions", wire.Completions, "completions.request")
 	f("/v1/embeddings", wire.Embeddings, "embeddings.request")
+	f("/v1/rerank", wire.Rerank, "rerank.request")
+	f("/v2/models/tensors/infer", wire.Infer, "infer.request")
 	f("/inference", wire.Inference, "inference.request")
 }
 
