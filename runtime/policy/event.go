@@ -170,6 +170,17 @@ func resultOf(d *exchange.Decision) result {
 	return r
 }
 
+// result is the decision that was made; of none, what an error is to the caller.
+func (l *Logged) result() result {
+	switch a := &l.Exchange.Admission; {
+	case l.Err != nil:
+		return result{Reasons: []string{"policy_failed"}}
+	case l.Admit:
+		return result{Allowed: a.Allowed, Reasons: a.Reasons, Message: a.Message, HTTPStatus: a.HTTPStatus, Filters: a.Filters}
+	}
+	return resultOf(&l.Exchange.Decision)
+}
+
 func (l *Logged) appendResult(dst []byte) []byte {
 	if l.Err != nil {
 		message := "the policy gave no valid decision"
@@ -178,13 +189,7 @@ func (l *Logged) appendResult(dst []byte) []byte {
 		}
 		return append(strictjson.AppendString(append(dst, `,"error":{"code":"policy_failed","message":`...), message), '}')
 	}
-	x := l.Exchange
-	r := resultOf(&x.Decision)
-	if l.Admit {
-		a := &x.Admission
-		r = result{Allowed: a.Allowed, Reasons: a.Reasons, Message: a.Message, HTTPStatus: a.HTTPStatus, Filters: a.Filters}
-	}
-	b, err := json.Marshal(r)
+	b, err := json.Marshal(l.result())
 	if err != nil {
 		return dst // not reached: strings, numbers and maps of strings
 	}

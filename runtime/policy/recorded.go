@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -169,7 +170,7 @@ func (r *Replay) readEvent(event strictjson.Node) (e recorded, why string) {
 	}
 	e.model, e.tenant = e.input.Get("model").Str(), e.input.Get("principal").Get("tenant").Str()
 	e.tokens = float(e.input.Get("prompt").Get("tokens_estimate"))
-	e.then = then.settled(&e)
+	e.then = then.settled(e.model)
 	return e, ""
 }
 
@@ -223,6 +224,7 @@ func (s results) read(n strictjson.Node) (result, bool) {
 	if json.Unmarshal(raw, &r) != nil {
 		return r, false
 	}
+	slices.Sort(r.Reasons)
 	if len(s) >= maxResults {
 		clear(s)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
@@ -44,10 +43,10 @@ const (
 // Replay asks a policy about recorded decisions. It belongs to one goroutine.
 type Replay struct {
 	recording
+	tally
 	p       *Policy
 	report  ReplayReport
 	results results
-	traced  map[string]int // explanations made, by reasons
 }
 
 // ReplayReport sums up what would be different.
@@ -86,18 +85,10 @@ type Example struct {
 	Now    string `json:"now"`
 }
 
-// Bounds of a report.
-const (
-	maxExamples = 10
-	maxTraced   = 20 // explanations for each set of reasons
-)
-
 // NewReplay makes a Replay of a policy compiled with Options.Recorded.
 func NewReplay(p *Policy) *Replay {
-	return &Replay{
-		p: p, traced: map[string]int{}, results: results{},
-		report: ReplayReport{Revision: p.revision, Skipped: map[string]int{}, Changes: map[string]*Change{}},
-	}
+	t := newTally()
+	return &Replay{p: p, tally: t, results: results{}, report: ReplayReport{Revision: p.revision, Skipped: map[string]int{}, Changes: t.changes}}
 }
 
 // Report is what was found so far.
@@ -150,8 +141,9 @@ func (r *Replay) ask(ctx context.Context, e *recorded) error {
 	if err != nil {
 		now = result{Message: err.Error()}
 	}
+	rules := r.explained(kinds, now.Reasons, func() []RuleTrace { return r.rules(ctx, e) })
 	for _, kind := range kinds {
-		r.note(ctx, kind, e, now)
+		r.note(kind, subject{e.id.Str(), e.tenant, e.model}, e.then, now, rules)
 	}
 	if err == nil && e.then.Allowed && now.Allowed {
 		r.report.Cost.Then += e.cost(e.then)
@@ -161,14 +153,13 @@ func (r *Replay) ask(ctx context.Context, e *recorded) error {
 }
 
 // settled fills in what the gateway takes for granted.
-func (r result) settled(e *recorded) result {
-	if r.Allowed && len(r.Models) == 0 && e.model != "" {
-		r.Models = []string{e.model}
+func (r result) settled(model string) result {
+	if r.Allowed && len(r.Models) == 0 && model != "" {
+		r.Models = []string{model}
 	}
 	if r.Cache == nil {
 		r.Cache = &cached{Mode: "off", Scope: "principal"}
 	}
-	slices.Sort(r.Reasons)
 	return r
 }
 
@@ -191,7 +182,7 @@ func (r *Replay) replayed(ctx context.Context, e *recorded) (result, error) {
 		case err != nil:
 			return result{}, err
 		case !a.Allowed:
-			return result{Reasons: a.Reasons, Message: a.Message, HTTPStatus: a.HTTPStatus}.settled(e), nil
+			return result{Reasons: a.Reasons, Message: a.Message, HTTPStatus: a.HTTPStatus}.settled(e.model), nil
 		}
 	}
 	if e.admit {
@@ -214,7 +205,7 @@ func (e *recorded) sound(d *exchange.Decision) (result, error) {
 	if d.Allowed && len(d.Models) == 0 && e.model == "" {
 		return result{}, errNoModel
 	}
-	return resultOf(d).settled(e), nil
+	return resultOf(d).settled(e.model), nil
 }
 
 // differences are the kinds of change between two decisions.
@@ -266,49 +257,15 @@ func sameNames(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// note counts one change.
-func (r *Replay) note(ctx context.Context, kind string, e *recorded, now result) {
-	c := r.report.Changes[kind]
-	if c == nil {
-		c = &Change{ByTenant: map[string]int{}, ByReason: map[string]int{}, ByRule: map[string]int{}}
-		r.report.Changes[kind] = c
-	}
-	c.Count++
-	c.ByTenant[e.tenant]++
-	reasons := now.Reasons
-	if kind == NewlyAllowed {
-		reasons = e.then.Reasons
-	}
-	for _, code := range reasons {
-		c.ByReason[code]++
-	}
-	if kind == NewlyDenied || kind == OtherReasons {
-		r.rules(ctx, c, now.Reasons, e)
-	}
-	if len(c.Examples) < maxExamples {
-		c.Examples = append(c.Examples, Example{ID: e.id.Str(), Tenant: e.tenant, Model: e.model, Then: e.then.brief(), Now: now.brief()})
-	}
-}
-
-// rules finds, for the first events of each set of reasons, the rules whose heads give them.
-func (r *Replay) rules(ctx context.Context, c *Change, reasons []string, e *recorded) {
-	key := strings.Join(reasons, " ")
-	if r.traced[key]++; r.traced[key] > maxTraced {
-		return
-	}
+// rules are those that were asked for the event, traced, whatever came of it.
+func (r *Replay) rules(ctx context.Context, e *recorded) []RuleTrace {
 	var rules []RuleTrace
 	if r.p.admit != nil {
-		x, _ := r.p.admit.trace(ctx, r.input(r.p.admit.plan, e.input).Value) // whatever came of it
+		x, _ := r.p.admit.trace(ctx, r.input(r.p.admit.plan, e.input).Value)
 		rules = append(rules, x.Rules...)
 	}
 	x, _ := r.p.decide.trace(ctx, r.input(r.p.decide.plan, e.input).Value)
-	for _, rule := range append(rules, x.Rules...) {
-		for _, code := range reasons {
-			if rule.Fired > 0 && strings.Contains(rule.Head, strconv.Quote(code)) {
-				c.ByRule[rule.File+":"+strconv.Itoa(rule.Line)+" "+rule.Head]++
-			}
-		}
-	}
+	return append(rules, x.Rules...)
 }
 
 // brief is a decision in one line; of a denial without reasons its message, which may be the evaluation's error.
