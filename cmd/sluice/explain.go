@@ -38,10 +38,7 @@ func explainCommand() *cobra.Command {
 			case err != nil:
 				return missing(o.Config, err)
 			case asJSON:
-				enc := json.NewEncoder(c.OutOrStdout())
-				enc.SetEscapeHTML(false)
-				enc.SetIndent("", "  ")
-				return enc.Encode(e)
+				return writeJSON(c.OutOrStdout(), e)
 			}
 			printExplained(c.OutOrStdout(), e, all)
 			return nil

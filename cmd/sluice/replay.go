@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -118,10 +117,7 @@ func (r *replaying) print(w io.Writer, report policy.ReplayReport) error {
 		}
 	}
 	if r.json {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(report)
+		return writeJSON(w, report)
 	}
 	printReplay(w, report)
 	return nil
@@ -138,8 +134,12 @@ func printReplay(w io.Writer, r policy.ReplayReport) {
 			printChange(w, kind, c, r.Replayed)
 		}
 	}
-	if r.Cost.Then != r.Cost.Now {
-		fmt.Fprintf(w, "\ncost of the prompts, by the first model: %.6f USD then, %.6f now (%+.6f)\n", r.Cost.Then, r.Cost.Now, r.Cost.Now-r.Cost.Then)
+	printCostChange(w, r.Cost)
+}
+
+func printCostChange(w io.Writer, c policy.CostChange) {
+	if c.Then != c.Now {
+		fmt.Fprintf(w, "\ncost of the prompts, by the first model: %.6f USD then, %.6f now (%+.6f)\n", c.Then, c.Now, c.Now-c.Then)
 	}
 }
 

@@ -76,6 +76,7 @@ func (s *Server) Handler() http.Handler {
 	m.HandleFunc("GET /decisions/{id}", s.recorded("decision", s.decision))
 	m.HandleFunc("POST /reload", s.recorded("reload", s.reload))
 	s.deploys(m)
+	s.policies(m)
 	s.profiles(m)
 	return s.guard(m)
 }

@@ -27,8 +27,9 @@ func check(c *Config, d *decoder) {
 	if c.Deploy != nil {
 		checkDeploy(d, c.Deploy)
 	}
-	if name, ok := strings.CutPrefix(c.Policy.Path, "builtin:"); ok && name != "default" {
-		d.faultAt("policy.path", "no such policy inside the program; write builtin:default or the path of a folder")
+	checkPolicyPath(d, "policy.path", c.Policy.Path)
+	if c.Policy.Shadow != nil {
+		checkPolicyPath(d, "policy.shadow.path", c.Policy.Shadow.Path)
 	}
 	if log := c.Policy.Decisions; log != nil && log.Path == c.Policy.Recorded {
 		d.faultAt("policy.recorded", "this is the decision log, which changes all the time; copy what is to be tried into another file")
@@ -38,6 +39,12 @@ func check(c *Config, d *decoder) {
 	}
 	if c.Limits.Event > c.Limits.Answer {
 		d.faultAt("limits.event", "larger than a whole answer; make it at most limits.answer")
+	}
+}
+
+func checkPolicyPath(d *decoder, field, path string) {
+	if name, ok := strings.CutPrefix(path, "builtin:"); ok && name != "default" {
+		d.faultAt(field, "no such policy inside the program; write builtin:default or the path of a folder")
 	}
 }
 

@@ -16,6 +16,15 @@ func (c *Config) setDefaults() {
 
 func (p *Policy) setDefaults() { p.Timeout = 50 * time.Millisecond }
 
+func (s *Shadow) setDefaults() { s.Sample = 10 }
+
+// DefaultSample is the percentage of decisions that a candidate is asked about of which nothing is said.
+func DefaultSample() int {
+	var s Shadow
+	s.setDefaults()
+	return s.Sample
+}
+
 func (d *Decisions) setDefaults() {
 	d.MaxSize = 256 * MiB
 	d.Keep = 4

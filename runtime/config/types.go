@@ -326,8 +326,19 @@ type Policy struct {
 	// Recorded is a file of decision log events, or a folder of them, *.json: a policy goes live only if it gives a valid
 	// decision for the input of each.
 	Recorded string `yaml:"recorded"`
+	// Shadow is a candidate that is asked beside this policy and decides nothing; left out, there is none.
+	Shadow *Shadow `yaml:"shadow"`
 	// Decisions is the decision log; left out, none is kept.
 	Decisions *Decisions `yaml:"decisions"`
+}
+
+// Shadow is a candidate policy. It is asked about a sample of the decisions, after they are made and within bounds; where it
+// would decide otherwise is counted. sluice policy promote makes it the live one.
+type Shadow struct {
+	// Path is a folder of .rego files and data.json, or builtin:default.
+	Path string `yaml:"path" jsonschema:"required"`
+	// Sample is the percentage of the decisions that it is asked about.
+	Sample int `yaml:"sample" jsonschema:"minimum=1,maximum=100"`
 }
 
 // Decisions is the log of what the policy decided, in OPA's format, for sluice explain and sluice replay. When lines come

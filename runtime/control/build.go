@@ -13,7 +13,6 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/pipeline"
-	"github.com/sluicegate/sluice/runtime/policy"
 	"github.com/sluicegate/sluice/runtime/strictjson"
 )
 
@@ -23,11 +22,9 @@ type generation struct {
 	snap      *pipeline.Snapshot
 	status    *Status
 	slots     []*slot
-	state     state         // what is remembered of the filters once this generation is installed
-	source    policy.Source // what the policy was compiled of, with options
-	options   policy.Options
-	tests     policy.Report
-	recorded  string         // digest of the recorded inputs that the policy was tried with; "" without any
+	state     state // what is remembered of the filters once this generation is installed
+	live      gated // the policy
+	candidate candidate
 	addresses []string       // to listen on, in the order to try
 	token     string         // of the admin listener; "" without one, and on a socket
 	closer    []func() error // ends what only this generation uses

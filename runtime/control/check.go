@@ -35,7 +35,7 @@ func Check(ctx context.Context, o Options, probe bool) (r Report, err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close(context.WithoutCancel(ctx))) }()
 	gen := c.generation()
-	r = Report{Status: c.Status(), Coverage: c.Coverage(), Tests: gen.tests}
+	r = Report{Status: c.Status(), Coverage: c.Coverage(), Tests: gen.live.tests}
 	if probe {
 		r.Probes = gen.probe(ctx)
 	}

@@ -11,7 +11,7 @@ import (
 // begins. Nothing is held until then.
 func (g *generation) derive() *generation {
 	n := &generation{
-		config: g.config, source: g.source, options: g.options, tests: g.tests, recorded: g.recorded, addresses: g.addresses, token: g.token,
+		config: g.config, live: g.live, candidate: g.candidate, addresses: g.addresses, token: g.token,
 		state: g.state.clone(),
 	}
 	for _, s := range g.slots {
@@ -26,8 +26,8 @@ func (g *generation) begin(was *generation, number uint64) {
 	g.closer = append(g.closer, was.close)
 	now, s := time.Now(), was.snap
 	g.snap = &pipeline.Snapshot{
-		Generation: number, Auth: s.Auth, Cache: s.Cache, Audit: s.Audit, Decisions: s.Decisions, Policy: s.Policy, Models: s.Models, Names: s.Names,
-		Limits: s.Limits, Created: now,
+		Generation: number, Auth: s.Auth, Cache: s.Cache, Audit: s.Audit, Decisions: s.Decisions, Policy: s.Policy, Shadow: s.Shadow, Models: s.Models,
+		Names: s.Names, Limits: s.Limits, Created: now,
 	}
 	status := *was.status
 	status.Generation, status.Since = number, now

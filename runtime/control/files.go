@@ -41,8 +41,14 @@ func filesOf(name string, cfg *config.Config) []string {
 			add(r.File)
 		}
 	}
-	if !strings.HasPrefix(cfg.Policy.Path, "builtin:") {
-		add(cfg.Policy.Path)
+	addPolicy := func(path string) {
+		if !strings.HasPrefix(path, builtinPrefix) {
+			add(path)
+		}
+	}
+	addPolicy(cfg.Policy.Path)
+	if cfg.Policy.Shadow != nil {
+		addPolicy(cfg.Policy.Shadow.Path)
 	}
 	add(cfg.Policy.Recorded)
 	addModule := func(module string) {

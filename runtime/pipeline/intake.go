@@ -82,12 +82,16 @@ func (r *run) admit(ctx context.Context) error {
 	return nil
 }
 
-// decided logs the decision. What the exchange may do is not held up by a log that is full: it is in the audit log, too.
+// decided logs the decision, and shows it to the candidate beside the policy. What the exchange may do is not held up by a
+// log that is full: it is in the audit log, too.
 func (r *run) decided(l policy.Logged) {
+	l.Exchange = r.x
+	if r.snap.Shadow != nil {
+		r.snap.Shadow.Watch(l)
+	}
 	if r.snap.Decisions == nil {
 		return
 	}
-	l.Exchange = r.x
 	line := buffers.Get().(*[]byte)
 	*line = r.snap.Policy.AppendEvent((*line)[:0], l)
 	var mask func([]byte) []byte

@@ -24,6 +24,7 @@ type Snapshot struct {
 	Decisions  *audit.Log // the decision log; nil: none is kept
 	Chain      *filter.Chain
 	Policy     *policy.Policy
+	Shadow     *policy.Shadow // asks a candidate about a sample of the decisions; nil: there is none
 	Models     map[string]*Model
 	Names      []string // of the models, in the config's order
 	Limits     strictjson.Limits

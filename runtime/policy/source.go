@@ -123,7 +123,6 @@ func (r *reader) file(name string, size int64) error {
 
 // Revision names the text: the manifest's revision, else the first 12 hex digits of a SHA-256 over paths and contents.
 func (s Source) Revision() string {
-	sum := sha256.New()
 	for _, f := range s.files {
 		if f.path == ".manifest" {
 			var m struct{ Revision string }
@@ -131,11 +130,19 @@ func (s Source) Revision() string {
 				return m.Revision
 			}
 		}
+	}
+	return s.Digest()[:12]
+}
+
+// Digest is the hex SHA-256 over the paths and contents of all files, wherever they were read from.
+func (s Source) Digest() string {
+	sum := sha256.New()
+	for _, f := range s.files {
 		// Lengths first, so that no two sets of files run together to the same bytes.
 		fmt.Fprintf(sum, "%d %s %d ", len(f.path), f.path, len(f.body))
 		sum.Write(f.body)
 	}
-	return hex.EncodeToString(sum.Sum(nil))[:12]
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // shown is a file's path as faults name it.

@@ -1,0 +1,121 @@
+package control
+
+import (
+	"context"
+
+	"github.com/sluicegate/sluice/runtime/policy"
+)
+
+// candidate is a policy that is asked beside the live one, and never decides.
+type candidate struct {
+	gated
+	sample int            // per cent of the decisions
+	shadow *policy.Shadow // nil: there is no candidate
+	hold   *held
+}
+
+// held is a Shadow that generations share.
+type held struct {
+	shadow *policy.Shadow
+	refs   int // under Controller.mu
+}
+
+// shadow brings the candidate through the gate and puts it beside the live policy. What it has found so far is taken on
+// where neither of the two has changed. A candidate that is what is live already is none.
+func (b *builder) shadow(ctx context.Context) {
+	cfg := b.cfg.Policy.Shadow
+	if cfg == nil {
+		return
+	}
+	src, err := b.source(cfg.Path)
+	if err != nil {
+		b.fault("policy.shadow.path", "%v", err)
+		return
+	}
+	k := candidate{gated: gated{source: src, path: cfg.Path, field: "policy.shadow.path"}, sample: cfg.Sample}
+	if src.Digest() == b.gen.live.source.Digest() || !b.gate(ctx, &k.gated) {
+		return
+	}
+	b.beside(k)
+}
+
+// beside begins to ask a candidate, or goes on.
+func (b *builder) beside(k candidate) {
+	if b.c.dry || len(b.faults) > 0 {
+		return
+	}
+	if was := b.was; was != nil && was.candidate.policy == k.policy && was.candidate.sample == k.sample && was.live.policy == b.gen.live.policy {
+		k.hold = was.candidate.hold
+	} else {
+		k.hold = &held{shadow: policy.NewShadow(k.policy, policy.ShadowOptions{Sample: k.sample, Logger: b.c.log})}
+	}
+	k.shadow = k.hold.shadow
+	b.gen.candidate, b.gen.snap.Shadow = k, k.shadow
+	b.c.take(k.hold)
+	b.gen.closer = append(b.gen.closer, func() error { b.c.give(k.hold); return nil })
+}
+
+func (c *Controller) take(h *held) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h.refs++
+}
+
+// give ends the asking when the last generation has closed.
+func (c *Controller) give(h *held) {
+	c.mu.Lock()
+	h.refs--
+	last := h.refs == 0
+	c.mu.Unlock()
+	if last {
+		h.shadow.Close()
+	}
+}
+
+// ShadowStatus is the candidate beside the live policy and what it would do otherwise.
+type ShadowStatus struct {
+	Live string `json:"live"` // revision of the policy that decides
+	Path string `json:"path"` // where the candidate came from
+	policy.ShadowReport
+}
+
+// Shadow tells what the candidate would do otherwise; false where there is none.
+func (c *Controller) Shadow() (ShadowStatus, bool) {
+	gen := c.generation()
+	if gen == nil || gen.candidate.shadow == nil {
+		return ShadowStatus{}, false
+	}
+	return ShadowStatus{gen.live.policy.Revision(), gen.candidate.path, gen.candidate.shadow.Report()}, true
+}
+
+// shadowFigures adds to the metrics what the candidate would do otherwise. They begin anew with another candidate.
+func (c *Controller) shadowFigures() {
+	read := func(add func(float64, ...string), figures func(ShadowStatus) map[string]int) {
+		if st, ok := c.Shadow(); ok {
+			for word, n := range figures(st) {
+				add(float64(n), word)
+			}
+		}
+	}
+	c.metrics.Counters("sluice_policy_shadow_decisions_total", "Decisions that the candidate policy was to be asked about, by what became of it.",
+		[]string{"result"}, func(add func(float64, ...string)) {
+			read(add, func(st ShadowStatus) map[string]int {
+				return map[string]int{
+					"same": st.Same, "changed": st.Asked - st.Same, "skipped": st.Skipped, "dropped_queue": st.Dropped[policy.DropQueue],
+					"dropped_budget": st.Dropped[policy.DropBudget], "dropped_text": st.Dropped[policy.DropText],
+				}
+			})
+		})
+	c.metrics.Counters("sluice_policy_shadow_changes_total", "What the candidate policy would do otherwise, by kind.",
+		[]string{"kind"}, func(add func(float64, ...string)) {
+			read(add, func(st ShadowStatus) map[string]int {
+				counts := map[string]int{}
+				for _, kind := range policy.ChangeKinds {
+					if counts[kind] = 0; st.Changes[kind] != nil {
+						counts[kind] = st.Changes[kind].Count
+					}
+				}
+				return counts
+			})
+		})
+}
