@@ -80,7 +80,7 @@ func (t *translated) through(ctx context.Context, pair translate.Pair, c *upstre
 func untold(err error) error {
 	f := &upstream.Failure{Code: wire.UnsupportedField, Retry: upstream.RetryElsewhere, Cause: err}
 	if fault := (*wire.Fault)(nil); errors.As(err, &fault) {
-		f.Code, f.Param = fault.Code, fault.Param
+		f.Param = fault.Param
 	}
 	return f
 }

@@ -93,7 +93,7 @@ func readSaidCalls(v strictjson.Value, a *answer) error {
 			return false
 		}
 		a.parts = append(a.parts, part{
-			kind: call, id: c.Get("id").Bytes(), name: f.Get("name").Bytes(), text: argumentText(f.Get("arguments")),
+			kind: call, id: callID(c.Get("id").Bytes()), name: f.Get("name").Bytes(), text: argumentText(f.Get("arguments")),
 		})
 		return true
 	})

@@ -30,7 +30,7 @@ func readAnswerBlock(b strictjson.Value, a *answer) error {
 	case "redacted_thinking":
 		return nil // nobody but its model can read it
 	case "tool_use":
-		p = part{kind: call, id: b.Get("id").Bytes(), name: b.Get("name").Bytes(), text: b.Get("input").Append(nil)}
+		p = part{kind: call, id: callID(b.Get("id").Bytes()), name: b.Get("name").Bytes(), text: b.Get("input").Append(nil)}
 	default:
 		return errContent
 	}
@@ -109,7 +109,7 @@ func writeMessagesAnswer(dst []byte, a *answer) ([]byte, error) {
 		case p.kind == call && len(p.text) > 0 && !isObject(p.text):
 			return nil, errArguments
 		case p.kind == call:
-			dst = strictjson.AppendString(append(comma(dst), `{"type":"tool_use","id":`...), callID(p.id))
+			dst = strictjson.AppendString(append(comma(dst), `{"type":"tool_use","id":`...), p.id)
 			dst = memberString(dst, "name", p.name)
 			dst = append(memberRaw(dst, "input", argumentsOf(p)), '}')
 		default:

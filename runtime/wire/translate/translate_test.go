@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files and TABLE.md anew")
 
 // The formats by the names that test files use.
-var names = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages"}
+var names = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses"}
 
 func between(t testing.TB, from, to string) translate.Pair {
 	t.Helper()
@@ -187,6 +187,11 @@ var common = map[string][]string{
 		`{"model":"m","messages":[{"role":"user","content":"w"}],"max_tokens":10,"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"none"}`,
 		`{"model":"m","messages":[{"role":"user","content":"w"}],"max_tokens":10,"stream":true,"stream_options":{"include_usage":true},"reasoning_effort":"high","user":"u-1"}`,
 		`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERi0="}}]}],"max_tokens":10}`,
+	},
+	"responses": {
+		`{"model":"m","store":false,"input":[{"type":"message","role":"user","content":"hi"}],"max_output_tokens":10}`,
+		`{"model":"m","store":false,"input":[{"type":"message","role":"system","content":"s"},{"type":"message","role":"user","content":[{"type":"input_text","text":"see"},{"type":"input_image","image_url":"data:image/png;base64,iVBORw0=","detail":"auto"}]},{"type":"message","role":"assistant","content":"I look"},{"type":"function_call","call_id":"call_1","name":"f","arguments":"{\"a\":1}"},{"type":"function_call","call_id":"call_2","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"call_1","output":"one"},{"type":"function_call_output","call_id":"call_2","output":"two"},{"type":"message","role":"user","content":"and?"}],"max_output_tokens":10,"tools":[{"type":"function","name":"f","parameters":{"type":"object"},"strict":false}],"tool_choice":{"type":"function","name":"f"},"parallel_tool_calls":false,"temperature":0.1}`,
+		`{"model":"m","store":false,"input":[{"type":"message","role":"user","content":"hi"}],"max_output_tokens":10,"stream":true,"user":"u","service_tier":"default","reasoning":{"effort":"low"},"include":["reasoning.encrypted_content"],"text":{"format":{"type":"json_schema","name":"answer","schema":{"type":"object"},"strict":true}}}`,
 	},
 	"messages": {
 		`{"model":"m","max_tokens":10,"messages":[{"role":"user","content":"hi"}]}`,

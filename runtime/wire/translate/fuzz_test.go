@@ -1,0 +1,111 @@
+package translate_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire/translate"
+)
+
+// seeds adds the test files whose names end in suffix.
+func seeds(f *testing.F, suffix string) {
+	files, err := filepath.Glob("testdata/*" + suffix)
+	if err != nil || len(files) == 0 {
+		f.Fatal("no files", err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+}
+
+// pairs calls f for each way there is.
+func pairs(f func(from, to string, p translate.Pair)) {
+	for from, a := range names {
+		for to, b := range names {
+			if p, ok := translate.Between(a, b); ok && from != to {
+				f(from, to, p)
+			}
+		}
+	}
+}
+
+// Whatever a request holds, what comes of it is strict JSON that the other format's own reader reads: on its way back it
+// says the same as on its way there.
+func FuzzRequest(f *testing.F) {
+	seeds(f, ".request.json")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		pairs(func(from, to string, p translate.Pair) {
+			out, err := p.Request(nil, body, translate.Options{})
+			if err != nil {
+				return
+			}
+			doc, err := strictjson.Parse(out, strictjson.Limits{})
+			if err != nil {
+				t.Fatalf("%s to %s: %v: %s", from, to, err, out)
+			}
+			doc.Release()
+			back := between(t, to, from)
+			again, err := back.Request(nil, out, translate.Options{})
+			if err != nil {
+				return // what the caller's format cannot say of it, such as a last message to continue
+			}
+			once, err := p.Request(nil, again, translate.Options{})
+			if err != nil {
+				t.Fatalf("%s to %s and back is refused: %v\nfirst %s\nback %s", from, to, err, out, again)
+			}
+			twice, err := back.Request(nil, once, translate.Options{})
+			if err != nil || !same(t, twice, again) {
+				t.Fatalf("%s to %s, back, and again: %v\n%s\n%s", from, to, err, again, twice)
+			}
+		})
+	})
+}
+
+// Whatever a model server answers, what comes of it is strict JSON that the caller's format's own reader reads.
+func FuzzAnswer(f *testing.F) {
+	seeds(f, ".answer.json")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		pairs(func(from, to string, p translate.Pair) {
+			out, err := p.Answer(nil, body)
+			if err != nil {
+				return
+			}
+			doc, err := strictjson.Parse(out, strictjson.Limits{})
+			if err != nil {
+				t.Fatalf("%s from %s: %v: %s", from, to, err, out)
+			}
+			doc.Release()
+			if _, err := between(t, to, from).Answer(nil, out); err != nil {
+				t.Fatalf("%s from %s cannot be read: %v: %s", from, to, err, out)
+			}
+		})
+	})
+}
+
+// Whatever events a model server sends, one a line, what comes of them are strict JSON that the caller's format's own
+// reader reads.
+func FuzzStream(f *testing.F) {
+	seeds(f, ".stream.json")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		lines := strings.Split(string(body), "\n")
+		pairs(func(from, to string, p translate.Pair) {
+			out, _ := stream(t, p, lines)
+			for _, e := range out {
+				if e != "[DONE]" && !json.Valid([]byte(e)) {
+					t.Fatalf("%s from %s: %s", from, to, e)
+				}
+			}
+			if _, err := stream(t, between(t, to, from), out); err != nil {
+				t.Fatalf("%s from %s cannot be read: %v: %s", from, to, err, strings.Join(out, "\n"))
+			}
+		})
+	})
+}
