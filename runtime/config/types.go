@@ -154,10 +154,13 @@ type Endpoint struct {
 	// Name names the endpoint in policies, metrics and audit records; unique within the model.
 	Name string `yaml:"name" jsonschema:"required"`
 	// Provider is the dialect the endpoint speaks.
-	Provider string `yaml:"provider" jsonschema:"required,enum=demo,enum=oip,enum=openai"`
+	Provider string `yaml:"provider" jsonschema:"required,enum=anthropic,enum=demo,enum=oip,enum=openai"`
 	// APIs are those of the OpenAI API that the server has; a request for another is translated to one of them where it can
 	// be. Left out: chat, completions and embeddings.
 	APIs []string `yaml:"apis" jsonschema:"enum=chat,enum=completions,enum=embeddings,enum=responses,enum=rerank,enum=ranking"`
+	// Betas are those of the Anthropic API (header anthropic-beta) that callers may ask for at this endpoint; a request for
+	// another is refused. Betas make the model server run, fetch and keep things, and change what bodies mean.
+	Betas []string `yaml:"betas"`
 	// URL is the base of its API, such as http://127.0.0.1:8000/v1.
 	URL string `yaml:"url"`
 	// Model is the model's name there; left out, the same name as here.

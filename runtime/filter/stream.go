@@ -55,6 +55,7 @@ type lane struct {
 	like *wire.Event // carries text when no event of the lane is at hand
 	held int
 	done bool // its choice has ended
+	sum  sum
 }
 
 // Stream makes the Stream of the pass's answer filters. Where a filter needs the whole answer and is configured to
@@ -106,7 +107,10 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 			return nil, err
 		}
 	}
-	emptied := false
+	emptied, err := s.sums(ctx, ev)
+	if err != nil {
+		return nil, err
+	}
 	s.silence(ev)
 	if err := s.keys(ctx, ev); err != nil {
 		return nil, err
@@ -197,6 +201,9 @@ func (s *Stream) silence(ev *wire.Event) {
 		return
 	}
 	for _, c := range ev.Copies {
+		if c.Sum {
+			continue
+		}
 		beside := slices.ContainsFunc(ev.Pieces, func(p wire.Piece) bool {
 			return p.Lane.Choice == c.Choice && !p.Name && len(p.Node.Bytes()) > 0
 		})
@@ -239,9 +246,13 @@ func (s *Stream) alone(ctx context.Context, ev *wire.Event, i int) error {
 
 // push takes text through a lane and keeps the sum of what is held back within its limit.
 func (s *Stream) push(ctx context.Context, l *lane, dst, text []byte, end bool) ([]byte, error) {
+	from := len(dst)
 	dst, err := l.way.push(ctx, dst, text, end)
 	if err != nil {
 		return dst, err
+	}
+	if l.sum.kept {
+		l.sum.push(text, dst[from:])
 	}
 	l.done = end
 	was := l.held
@@ -271,7 +282,7 @@ func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
 		return nil, exchange.Fail(exchange.StageAnswer, wire.FilterFailed, "the answer was stopped: it has too many texts side by side",
 			fmt.Errorf("a stream has more than %d lanes", s.limit.Lanes))
 	}
-	l := &lane{name: pc.Lane, run: textOf(pc), part: pc.Part}
+	l := &lane{name: pc.Lane, run: textOf(pc), part: pc.Part, sum: sum{kept: pc.Summed}}
 	s.lanes = append(s.lanes, l)
 	return l, s.enter(ev, pc, l)
 }

@@ -65,9 +65,9 @@ func (r *run) alone(ctx context.Context) (source, error) {
 
 // cacheable tells whether the cache may be used: by the decision, and by a caller who asks for a fresh answer
 // (Cache-Control: no-cache or no-store, RFC 9111 5.2.1). What depends on more than the request, or has effects at the
-// model server, is never answered from it.
+// model server, is never answered from it; nor is a count of usage tokens, which is a model server's own and costs nothing.
 func (r *run) cacheable() exchange.CacheStatus {
-	if r.x.Decision.Cache.Mode == exchange.CacheOff || len(r.x.Request.Reach) > 0 {
+	if r.x.Decision.Cache.Mode == exchange.CacheOff || len(r.x.Request.Reach) > 0 || r.x.Operation == wire.CountTokens {
 		return exchange.CacheBypass
 	}
 	for _, v := range r.x.Client.Headers["Cache-Control"] {
@@ -254,7 +254,7 @@ func (p *producer) events() error {
 			break
 		}
 		if ev.Usage != nil {
-			p.usage = *ev.Usage
+			p.usage = p.usage.Then(*ev.Usage)
 		}
 		if err := p.write(lanes.Event(ctx, ev)); err != nil {
 			return err

@@ -239,6 +239,8 @@ func (r *run) gone(ctx context.Context, err error) error {
 // fail answers with an error: as a whole answer, or, when the answer has begun, as its last event.
 func (r *run) fail(ctx context.Context, err error) {
 	e := r.explain(ctx, err)
+	fault := *e.Fault // shared, it may be
+	fault.Request = r.x.ID
 	r.p.logFault(r.x, e)
 	status := e.Fault.HTTPStatus()
 	r.ended(exchange.Outcome{Kind: kindOf(e, r.begun), Code: e.Fault.Code, Status: status})
@@ -248,12 +250,12 @@ func (r *run) fail(ctx context.Context, err error) {
 	}
 	if !r.begun {
 		r.begun = true
-		r.out = r.surface.Error(r.out[:0], e.Fault)
-		_ = r.caller.Reply(status, r.faultHeaders(e.Fault), r.out) // the caller may be gone; the record says what happened
+		r.out = r.surface.Error(r.out[:0], &fault)
+		_ = r.caller.Reply(status, r.faultHeaders(&fault), r.out) // the caller may be gone; the record says what happened
 		return
 	}
 	if r.x.Request != nil && r.x.Request.Stream {
-		_ = r.caller.Send(r.surface.ErrorEvent(r.out[:0], e.Fault))
+		_ = r.caller.Send(r.surface.ErrorEvent(r.out[:0], &fault))
 	}
 }
 

@@ -228,7 +228,7 @@ func TestDemoRefuses(t *testing.T) {
 	f(wire.Embeddings, `{"input":"x","dimensions":0}`, "dimensions")
 	f(wire.Embeddings, `{"input":"x","dimensions":5000}`, "dimensions")
 	_, err := demo(t, provider.Options{}).Call(t.Context(), &upstream.Call{Operation: wire.ListModels, Body: []byte(`{}`)})
-	if got := failure(t, err); got.Code != wire.UpstreamError {
+	if got := failure(t, err); got.Code != wire.UnsupportedOp {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -107,9 +108,7 @@ func (d *openAI) Probe(ctx context.Context) error {
 
 // unsupported is the failure of an operation that a dialect does not have.
 func unsupported(op wire.Operation) error {
-	f := upstream.Broken("the endpoint's provider has no operation %s", op)
-	f.BodySent = false
-	return f
+	return &upstream.Failure{Code: wire.UnsupportedOp, Retry: upstream.RetryElsewhere, Cause: fmt.Errorf("the endpoint has no operation %s", op)}
 }
 
 // whole reads an answer that is not streamed. A 2xx that holds no JSON object, such as a login page, or that holds an

@@ -9,13 +9,13 @@ import (
 // paramNames are the names that a path to a field at fault may be made of. A model server's error can quote anything, so
 // only a path of these and of indexes goes on to the caller.
 var paramNames = wordSet(`
-		arguments audio best_of chat_template_kwargs content detail dimensions echo effort encoding_format
+		arguments audio best_of budget_tokens cache_control chat_template_kwargs citations content data detail dimensions echo effort encoding_format
 		enable_thinking extra_body file file_data filename format frequency_penalty function function_call functions
-		guided_choice guided_grammar guided_json guided_regex ignore_eos image_url include_usage index input input_audio
-		input_type json_schema length_penalty logit_bias logprobs max_completion_tokens max_tokens message messages
+		guided_choice guided_grammar guided_json guided_regex ignore_eos image_url include_usage index input input_audio input_schema
+		input_type json_schema length_penalty logit_bias logprobs max_completion_tokens max_tokens media_type message messages
 		metadata min_p min_tokens modalities model n name nvext parallel_tool_calls parameters prediction presence_penalty
-		prompt reasoning_effort refusal repetition_penalty response_format role schema seed service_tier stop
-		stop_token_ids stream stream_options strict suffix temperature text tool_call_id tool_calls tool_choice tools
+		prompt reasoning_effort refusal repetition_penalty response_format role schema seed service_tier source stop stop_sequences system
+		stop_token_ids stream stream_options strict suffix temperature text thinking tool_call_id tool_calls tool_choice tool_result tool_use tool_use_id tools ttl user_id
 		top_k top_logprobs top_p truncate truncation type url user verbosity voice`)
 
 func wordSet(words string) map[string]bool {

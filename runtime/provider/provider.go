@@ -26,6 +26,7 @@ type Options struct {
 	Registry   *upstream.Registry // shares connections with other generations; nil: not shared
 	WordDelay  time.Duration      // demo's pause before each streamed word
 	APIs       []string           // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
+	Betas      []string           // of anthropic: the betas of the API that callers may ask for
 	MaxOutput  int64              // usage tokens of an answer where a translated request names no limit and needs one; 0: 4096
 }
 
@@ -39,9 +40,10 @@ type dialect struct {
 
 // dialects is THE table of dialects.
 var dialects = map[string]dialect{
-	"openai": {newOpenAI, openAIFormats},
-	"oip":    {newOIP, only("oip.infer")},
-	"demo":   {newDemo, only("openai.chat", "openai.completions", "openai.embeddings")},
+	"openai":    {newOpenAI, openAIFormats},
+	"oip":       {newOIP, only("oip.infer")},
+	"demo":      {newDemo, only("openai.chat", "openai.completions", "openai.embeddings")},
+	"anthropic": {newAnthropic, only("anthropic.messages", "anthropic.count_tokens")},
 }
 
 // only are the formats of a dialect that speaks the same at every endpoint.

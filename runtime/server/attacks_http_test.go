@@ -219,7 +219,7 @@ func TestAttackUpstreamTalks(t *testing.T) {
 	f(413, words, "upstream_rejected")
 	f(422, words, "upstream_rejected")
 	f(500, words, "upstream_error")
-	f(529, "SECRET "+credential, "upstream_error", "Content-Type", "text/plain")
+	f(529, "SECRET "+credential, "overloaded", "Content-Type", "text/plain")
 	f(600, "SECRET", "upstream_error")
 	s.m.Script(modelserver.Raw("HTTP/1.1 200 SECRET " + credential + "\r\nX: " + credential + "\r\nSECRET\r\n\r\n"))
 	if r := s.Post("red", chatPath, ask("hi"), "Cache-Control", "no-store"); r.Status != 502 || strings.Contains(r.Body, "SECRET") {

@@ -27,6 +27,8 @@ type caller struct {
 	read bool    // the body was read to its end
 	gone bool    // see Abort
 
+	idAlso string // see route
+
 	bounded time.Time // when the write deadline was last set
 }
 
@@ -192,5 +194,8 @@ func (c *caller) set(headers []pipeline.Header) {
 	for i, f := range headers {
 		values[i] = f.Value
 		h[http.CanonicalHeaderKey(f.Name)] = values[i : i+1 : i+1]
+		if f.Name == "X-Request-Id" && c.idAlso != "" {
+			h[c.idAlso] = values[i : i+1 : i+1]
+		}
 	}
 }

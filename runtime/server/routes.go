@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/anthropic"
 	"github.com/sluicegate/sluice/runtime/wire/inference"
 	"github.com/sluicegate/sluice/runtime/wire/oip"
 	"github.com/sluicegate/sluice/runtime/wire/openai"
@@ -19,26 +20,33 @@ import (
 // route is what one path does: an exchange through a surface, or a fixed page.
 type route struct {
 	method  string
-	surface exchange.Surface // nil: page
-	list    bool             // the exchange is a request for the models
-	page    string           // JSON
+	surface exchange.Surface                             // nil: page
+	list    bool                                         // the exchange is a request for the models
+	page    string                                       // JSON
+	render  func(names []string, since time.Time) []byte // of list: writes it
+	idAlso  string                                       // a header, beside X-Request-Id, in which the surface's clients look for the request's id
 }
+
+// anthropicID is where the Anthropic API's clients look for the request's id.
+const anthropicID = "Request-Id"
 
 // table lists every path of the public listener.
 func table() map[string]route {
 	return map[string]route{
-		"/":                    {method: http.MethodGet, page: `{"status":"ok"}`},
-		"/ping":                {method: http.MethodGet, page: `{"ok":true}`},
-		"/inference":           {method: http.MethodPost, surface: inference.Surface()},
-		"/v1/chat/completions": {method: http.MethodPost, surface: openai.ChatSurface()},
-		"/v1/completions":      {method: http.MethodPost, surface: openai.CompletionsSurface()},
-		"/v1/embeddings":       {method: http.MethodPost, surface: openai.EmbeddingsSurface()},
-		"/v1/rerank":           {method: http.MethodPost, surface: openai.RerankSurface()},
-		"/v1/ranking":          {method: http.MethodPost, surface: openai.RankingSurface()},
-		"/v2":                  {method: http.MethodGet, page: `{"name":"sluice","extensions":[]}`},
-		"/v2/health/live":      {method: http.MethodGet, page: `{"live":true}`},
-		"/v2/health/ready":     {method: http.MethodGet, page: `{"ready":true}`},
-		"/v1/models":           {method: http.MethodGet, surface: openai.ModelsSurface(), list: true},
+		"/":                         {method: http.MethodGet, page: `{"status":"ok"}`},
+		"/ping":                     {method: http.MethodGet, page: `{"ok":true}`},
+		"/inference":                {method: http.MethodPost, surface: inference.Surface()},
+		"/v1/chat/completions":      {method: http.MethodPost, surface: openai.ChatSurface()},
+		"/v1/completions":           {method: http.MethodPost, surface: openai.CompletionsSurface()},
+		"/v1/embeddings":            {method: http.MethodPost, surface: openai.EmbeddingsSurface()},
+		"/v1/rerank":                {method: http.MethodPost, surface: openai.RerankSurface()},
+		"/v1/ranking":               {method: http.MethodPost, surface: openai.RankingSurface()},
+		"/v2":                       {method: http.MethodGet, page: `{"name":"sluice","extensions":[]}`},
+		"/v2/health/live":           {method: http.MethodGet, page: `{"live":true}`},
+		"/v2/health/ready":          {method: http.MethodGet, page: `{"ready":true}`},
+		"/v1/models":                {method: http.MethodGet, surface: openai.ModelsSurface(), list: true, render: models},
+		"/v1/messages":              {method: http.MethodPost, surface: anthropic.MessagesSurface(), idAlso: anthropicID},
+		"/v1/messages/count_tokens": {method: http.MethodPost, surface: anthropic.CountTokensSurface(), idAlso: anthropicID},
 	}
 }
 
@@ -90,6 +98,19 @@ func models(names []string, since time.Time) []byte {
 	return openai.AppendModels(nil, names, since.Unix())
 }
 
+// anthropicModels writes it for the Anthropic API's clients.
+func anthropicModels(names []string, since time.Time) []byte {
+	return anthropic.AppendModels(nil, names, since)
+}
+
+// spoken is the route in the API that the caller speaks: the list of models is at one path in two.
+func (rt route) spoken(r *http.Request) route {
+	if rt.list && r.Header.Get("Anthropic-Version") != "" {
+		rt.surface, rt.render, rt.idAlso = anthropic.ModelsSurface(), anthropicModels, anthropicID
+	}
+	return rt
+}
+
 // ServeHTTP finds the path's route and the method it takes.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newCaller(s, w, r)
@@ -97,6 +118,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt, ok := s.routes[r.URL.Path]
 	if !ok {
 		rt, ok = named(r.URL.Path)
+	}
+	rt = rt.spoken(r)
+	c.idAlso = rt.idAlso
+	if strings.HasPrefix(r.URL.Path, "/v1/messages/") {
+		c.idAlso = anthropicID
 	}
 	surface := rt.surface
 	if surface == nil {
@@ -134,7 +160,7 @@ func (s *Server) exchange(c *caller, rt route) {
 		return
 	}
 	if rt.list {
-		s.opts.Pipeline.List(c.r.Context(), rt.surface, c, models)
+		s.opts.Pipeline.List(c.r.Context(), rt.surface, c, rt.render)
 	} else {
 		s.opts.Pipeline.Serve(c.r.Context(), rt.surface, c)
 	}
@@ -153,6 +179,8 @@ func allow(method string) string {
 // shapeOf is the surface whose error shape a path without one takes.
 func shapeOf(path string) exchange.Surface {
 	switch {
+	case strings.HasPrefix(path, "/v1/messages/"):
+		return anthropic.MessagesSurface()
 	case strings.HasPrefix(path, "/v1/"):
 		return openai.ChatSurface()
 	case strings.HasPrefix(path, "/v2/"):
@@ -165,6 +193,9 @@ func shapeOf(path string) exchange.Surface {
 func (c *caller) number() string {
 	id := uuid.NewString()
 	c.w.Header().Set("X-Request-Id", id)
+	if c.idAlso != "" {
+		c.w.Header().Set(c.idAlso, id)
+	}
 	return id
 }
 
@@ -180,6 +211,7 @@ func (s *Server) refuse(c *caller, surface exchange.Surface, f *wire.Fault) {
 		c.w.Header().Set("Www-Authenticate", "Bearer")
 	}
 	s.opts.Pipeline.Metrics.Refused(f.Code)
-	s.opts.Logger.Debug("refused", "id", c.number(), "code", string(f.Code))
+	f.Request = c.number()
+	s.opts.Logger.Debug("refused", "id", f.Request, "code", string(f.Code))
 	_ = c.json(f.HTTPStatus(), surface.Error(nil, f)) // as in ServeHTTP
 }

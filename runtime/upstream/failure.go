@@ -61,9 +61,10 @@ var messages = map[wire.Code]string{
 	wire.UpstreamRejected:    "the model server refused the request; check its parameters and its length",
 	wire.StreamInterrupted:   "the model server's answer ended early; what came so far is not complete",
 	wire.RateLimited:         "the model server is at its limit; wait before trying again",
-	wire.Overloaded:          "every endpoint has as many requests as it may; try again later",
+	wire.Overloaded:          "the model's endpoints have as much to do as they can; try again later",
 	wire.NoEndpoint:          "no endpoint may serve this request now",
 	wire.ClientClosed:        "the caller went away",
+	wire.UnsupportedOp:       "the model's endpoints have no such operation; ask for another model",
 	wire.UnsupportedField:    "the model's endpoint speaks an API that cannot say this; leave it out, or ask for another model",
 }
 
@@ -83,6 +84,9 @@ func (f *Failure) Fault() *wire.Fault {
 	return out
 }
 
+// statusOverloaded is what Anthropic and others answer when they have too much to do.
+const statusOverloaded = 529
+
 // FromStatus is the failure that a status other than 2xx stands for. The model server's word about our own credential,
 // path or redirects (3xx, 401, 403, 404, ...) is its failure in the caller's eyes, never the caller's.
 func FromStatus(status int, retryAfter time.Duration) *Failure {
@@ -92,6 +96,8 @@ func FromStatus(status int, retryAfter time.Duration) *Failure {
 		f.Code, f.Retry = wire.UpstreamRejected, RetryNo
 	case status == http.StatusTooManyRequests:
 		f.Code = wire.RateLimited
+	case status == statusOverloaded:
+		f.Code = wire.Overloaded
 	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
 		f.Code = wire.UpstreamTimeout
 	case status == http.StatusConflict, status >= 500:

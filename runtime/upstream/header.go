@@ -14,12 +14,22 @@ type Field struct{ Name, Value string }
 // are ours to set or would speak for the credential that all callers of an endpoint share.
 var forwardable = [...]string{"Traceparent", "Tracestate"}
 
+// spoken are the fields that say which version of its API a caller speaks. A dialect of that API reads them and sends what
+// it takes as fields of its own; they go to no other.
+var spoken = [...]string{"Anthropic-Version", "Anthropic-Beta"}
+
 // returnable are the only fields of a model server's answer that travel back, besides those the gateway reads itself.
 var returnable = [...]string{"openai-processing-ms", "openai-version"}
 
-// Forwardable picks the fields of a caller's request (canonical names) that may go to a model server.
+// Forwardable picks the fields of a caller's request (canonical names) that may go to a model server, and those that a
+// dialect may read.
 func Forwardable(headers map[string][]string) []Field {
 	var out []Field
+	for _, name := range spoken {
+		if v := headers[name]; len(v) > 0 {
+			out = append(out, Field{name, strings.Join(v, ",")})
+		}
+	}
 	for _, name := range forwardable {
 		if v := headers[name]; len(v) == 1 && validValue(v[0]) {
 			out = append(out, Field{name, v[0]})
@@ -56,6 +66,10 @@ type Header struct {
 	ContentType string        // lower case, without parameters
 	RetryAfter  time.Duration // 0: none
 	Fields      []Field       // those that may travel on to the caller
+
+	limited bool    // the status says that a limit is reached: which one is of interest
+	spent   string  // the limit of anthropic-ratelimit-* that nothing remains of
+	resets  []reset // of those limits
 }
 
 // set takes one field if it is of interest; name is compared without case.
@@ -71,6 +85,8 @@ func (h *Header) set(name, value string) {
 		if h.RetryAfter == 0 {
 			h.RetryAfter = retryAfter(value, time.Now())
 		}
+	case h.limited && hasPrefix(name, limitPrefix):
+		h.limit(strings.ToLower(name[len(limitPrefix):]), value)
 	default:
 		for _, f := range returnable {
 			if strings.EqualFold(f, name) && len(value) <= 256 {
@@ -78,6 +94,50 @@ func (h *Header) set(name, value string) {
 			}
 		}
 	}
+}
+
+// hasPrefix is strings.HasPrefix without ASCII case.
+func hasPrefix(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// limitPrefix is what the fields of Anthropic's limits begin with; then come the limit's name and limit, remaining or reset
+// (Anthropic API, "Rate limits").
+const limitPrefix = "anthropic-ratelimit-"
+
+// limit takes a field of a limit, in any order.
+func (h *Header) limit(name, value string) {
+	if limit, ok := strings.CutSuffix(name, "-remaining"); ok && value == "0" {
+		h.spent = limit
+	}
+	if limit, ok := strings.CutSuffix(name, "-reset"); ok && len(h.resets) < maxLimits {
+		if at, err := time.Parse(time.RFC3339, value); err == nil {
+			h.resets = append(h.resets, reset{limit, at})
+		}
+	}
+}
+
+// maxLimits is more than any API has.
+const maxLimits = 16
+
+// reset is when a limit is full again.
+type reset struct {
+	limit string
+	at    time.Time
+}
+
+// wait is how long the model server asks to be left alone: what it says, or else until the limit that nothing remains of
+// is full again.
+func (h *Header) wait() time.Duration {
+	if h.RetryAfter > 0 {
+		return h.RetryAfter
+	}
+	for _, r := range h.resets {
+		if r.limit == h.spent {
+			return max(time.Until(r.at), 0)
+		}
+	}
+	return 0
 }
 
 // mediaType is a Content-Type without its parameters. The two that answers normally have cost no allocation.

@@ -120,10 +120,10 @@ func (r *record) failed(f *Failure, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case f.Code == wire.ClientClosed, f.Code == wire.UnsupportedField, f.Code == wire.UpstreamTimeout && f.Retry == RetryNo:
+	case f.Code == wire.ClientClosed, f.Code == wire.UnsupportedField, f.Code == wire.UnsupportedOp, f.Code == wire.UpstreamTimeout && f.Retry == RetryNo:
 	case f.Code == wire.UpstreamRejected:
 		r.failures, r.ejection, r.out = 0, 0, time.Time{}
-	case f.Code == wire.RateLimited:
+	case f.Code == wire.RateLimited, f.Code == wire.Overloaded:
 		pause := f.RetryAfter
 		if pause <= 0 {
 			pause = defaultPause

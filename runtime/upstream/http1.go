@@ -132,6 +132,9 @@ func (h *http1) appendRequest(dst []byte, t *Transport, r *Request) []byte {
 	if r.RequestID != "" {
 		dst = appendField(dst, "X-Request-Id: ", r.RequestID)
 	}
+	for _, f := range r.Own {
+		dst = appendField(append(append(dst, f.Name...), ':'), " ", f.Value)
+	}
 	for _, f := range r.Header {
 		if mayForward(f.Name) && validValue(f.Value) {
 			dst = appendField(append(append(dst, f.Name...), ':'), " ", f.Value)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -78,6 +79,7 @@ func parseHead(head []byte, h *Header, f *framing) (status int, err error) {
 	if status, f.minor, err = parseStatus(line); err != nil {
 		return 0, err
 	}
+	h.limited = status == http.StatusTooManyRequests
 	for {
 		line, rest = cutLine(rest)
 		if len(line) == 0 {
@@ -178,7 +180,7 @@ func (f *framing) note(name, value []byte, h *Header) error {
 	switch {
 	case is(name, "Content-Encoding"):
 		f.encoded = f.encoded || len(value) > 0 && !is(value, "identity")
-	case wanted(name):
+	case wanted(name), h.limited && hasPrefix(string(name), limitPrefix):
 		h.set(string(name), string(value))
 	}
 	return nil

@@ -113,6 +113,9 @@ func (h *https) request(ctx context.Context, t *Transport, r *Request) *http.Req
 	if r.RequestID != "" {
 		req.Header["X-Request-Id"] = []string{r.RequestID}
 	}
+	for _, f := range r.Own {
+		req.Header.Set(f.Name, f.Value)
+	}
 	for _, f := range r.Header {
 		if mayForward(f.Name) && validValue(f.Value) {
 			req.Header.Set(f.Name, f.Value)
@@ -149,6 +152,7 @@ func readFields(res *http.Response, h *Header) error {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return malformedError("it switches protocols, which was not asked for")
 	}
+	h.limited = res.StatusCode == http.StatusTooManyRequests
 	for name, values := range res.Header {
 		for _, v := range values {
 			if name == "Content-Encoding" && v != "" && v != "identity" {

@@ -145,13 +145,14 @@ func (t *Transport) Close() error {
 
 // Request is one HTTP request to the transport's server.
 type Request struct {
-	Method    string // "" means POST
-	Path      string // appended to the base URL's: "/chat/completions"
-	Body      []byte // JSON; may be nil
-	Stream    bool   // the answer is wanted as text/event-stream
-	Bearer    string // goes out as Authorization: Bearer; may be empty
-	RequestID string // goes out as x-request-id; may be empty
-	Header    []Field
+	Method    string  // "" means POST
+	Path      string  // appended to the base URL's: "/chat/completions"
+	Body      []byte  // JSON; may be nil
+	Stream    bool    // the answer is wanted as text/event-stream
+	Bearer    string  // goes out as Authorization: Bearer; may be empty
+	RequestID string  // goes out as x-request-id; may be empty
+	Header    []Field // of the caller's request; see Forwardable
+	Own       []Field // the dialect's own, such as its credential and version; all of them are sent
 }
 
 // target is the request target: the base URL's path, the operation's, and the base URL's query.
@@ -186,6 +187,13 @@ func (r *Request) check() error {
 	case !validValue(r.RequestID):
 		what = "the request id"
 	default:
+		for _, f := range r.Own {
+			if !validValue(f.Value) {
+				what = "the endpoint's header " + f.Name
+			}
+		}
+	}
+	if what == "" {
 		return nil
 	}
 	f := Broken("%s holds a line break or another control character, or is over 8 KiB", what)
@@ -284,5 +292,5 @@ func (r *Response) Fail() (*Failure, []byte) {
 	r.limit = min(r.limit, maxError)
 	text, _ := r.ReadAll() // an error's text is of use only when whole and small
 	_ = r.Close()
-	return FromStatus(r.Status, r.Header.RetryAfter), text
+	return FromStatus(r.Status, r.Header.wait()), text
 }

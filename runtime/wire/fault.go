@@ -9,6 +9,7 @@ type Fault struct {
 	Param      string // the field at fault, such as "messages[0].role"; may be empty
 	Reason     string // a filter's or policy's own word for it; may be empty
 	RetryAfter int    // seconds; 0 means none
+	Request    string // the exchange's id, for surfaces that show it in the body; set by whoever has the fault written
 }
 
 // Error gives code and message.
@@ -42,6 +43,7 @@ const (
 	MissingField        Code = "missing_field"
 	OpaqueContent       Code = "opaque_content"
 	UnsupportedField    Code = "unsupported_field"
+	UnsupportedOp       Code = "unsupported_operation"
 	UnknownModel        Code = "unknown_model"
 	Unauthenticated     Code = "unauthenticated"
 	DeniedByPolicy      Code = "denied_by_policy"
@@ -84,6 +86,7 @@ var codes = map[Code]codeRow{
 	MissingField:        {400, false, "a required field is missing"},
 	OpaqueContent:       {400, false, "content that a required filter cannot read"},
 	UnsupportedField:    {400, false, "a field that names state on the model server or makes it fetch or run things, which the policy does not allow; or one that this endpoint has no place for"},
+	UnsupportedOp:       {400, false, "no endpoint of the model has the operation"},
 	UnknownModel:        {400, false, "no such model"},
 	Unauthenticated:     {401, false, "no valid credential"},
 	DeniedByPolicy:      {403, false, "the policy denies the request"},
@@ -102,7 +105,7 @@ var codes = map[Code]codeRow{
 	UpstreamCredential:  {502, true, "the gateway cannot get its own credential for the model server"},
 	UpstreamRejected:    {400, false, "the model server refused the request"},
 	StreamInterrupted:   {502, true, "the model server's stream ended early"},
-	Overloaded:          {503, true, "the gateway is at its capacity"},
+	Overloaded:          {503, true, "the gateway, or the model server, is at its capacity"},
 	NoEndpoint:          {503, true, "no endpoint of the model may serve the request now"},
 	UpstreamTimeout:     {504, true, "the model server did not answer in time"},
 }

@@ -18,13 +18,15 @@ const (
 	Inference       Operation = "inference"        // POST /inference
 	Rerank          Operation = "rerank"           // POST /v1/rerank, POST /v1/ranking
 	Infer           Operation = "infer"            // POST /v2/models/{model}/infer
+	Messages        Operation = "messages"         // POST /v1/messages
+	CountTokens     Operation = "count_tokens"     // POST /v1/messages/count_tokens
 	ListModels      Operation = "models"           // GET /v1/models
 )
 
 // GenAI is the operation's gen_ai.operation.name (OpenTelemetry semantic conventions for generative AI).
 func (o Operation) GenAI() string {
 	switch o {
-	case ChatCompletions, Inference:
+	case ChatCompletions, Inference, Messages:
 		return "chat"
 	case Completions:
 		return "text_completion"
@@ -154,6 +156,8 @@ type Piece struct {
 	// name, where it is known.
 	Called bool
 	Tool   string
+	// Summed says, in an event, that a Copy with Sum may follow the text.
+	Summed bool
 	// Whole says that the text is complete in itself: in a stream, neither continued nor continuing another event's.
 	Whole bool
 	// Name says, in an event, that the text is a name or an id, or a piece of one. It is shown to filters where it does not
@@ -175,6 +179,18 @@ type Copy struct {
 	Choice int
 	Owner  strictjson.Value
 	Key    string
+	// Sum says that the member is a string which says something of the whole text, such as a signature. It is not taken
+	// out but made empty, since readers look for it, and in an event it comes after the text and by itself.
+	Sum bool
+}
+
+// Drop takes the member out, or makes it empty.
+func (c *Copy) Drop() {
+	if c.Sum {
+		c.Owner.Get(c.Key).SetBytes(nil)
+		return
+	}
+	c.Owner.Delete(c.Key)
 }
 
 // setText replaces the text of one piece and takes out the copies of its choice's text, which would tell the old one.
@@ -182,7 +198,7 @@ func setText(p *Piece, copies []Copy, text []byte) {
 	p.Node.SetBytes(text)
 	for i := range copies {
 		if copies[i].Choice == p.Lane.Choice {
-			copies[i].Owner.Delete(copies[i].Key)
+			copies[i].Drop()
 		}
 	}
 }
@@ -227,6 +243,18 @@ type Usage struct {
 	Output int64
 	Cached int64 // part of Input that the model server had cached
 	Known  bool  // reported by the model server
+}
+
+// Then is the usage after a later report on the same answer: what that does not tell stays.
+func (u Usage) Then(later Usage) Usage {
+	if later.Input > 0 {
+		u.Input, u.Cached = later.Input, later.Cached
+	}
+	if later.Output > 0 {
+		u.Output = later.Output
+	}
+	u.Known = u.Known || later.Known
+	return u
 }
 
 // Total is input and output together.

@@ -28,6 +28,7 @@ const rules = `
 	runtime/wire/walk        : strictjson wire
 	runtime/wire/openai      : strictjson sse wire exchange wire/walk
 	runtime/wire/oip         : strictjson wire exchange wire/walk
+	runtime/wire/anthropic   : strictjson sse wire exchange wire/walk
 	runtime/wire/inference   : strictjson wire exchange wire/openai wire/walk
 	runtime/wire/translate   : strictjson wire
 	runtime/auth             : wire exchange
@@ -38,9 +39,9 @@ const rules = `
 	runtime/audit            : wire exchange
 	runtime/metrics          : wire exchange
 	runtime/upstream         : wire exchange
-	runtime/provider         : strictjson sse wire upstream wire/translate
+	runtime/provider         : strictjson sse wire upstream wire/translate wire/anthropic
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
-	runtime/server           : wire exchange pipeline wire/openai wire/inference wire/oip
+	runtime/server           : wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
 	runtime/control          : config credential strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : artifact control
 	cmd/sluice               : artifact config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies

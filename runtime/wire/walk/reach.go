@@ -2,6 +2,7 @@ package walk
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
@@ -64,6 +65,9 @@ var hosted = map[string]string{
 	"image_generation":              "image_generation",
 	"mcp":                           "mcp",
 	"shell":                         "shell",
+	"web_fetch":                     "web_fetch",
+	"code_execution":                "code_interpreter",
+	"mcp_toolset":                   "mcp",
 }
 
 // hosted notes the type of a tool that the model server runs itself, and tells whether it is one.
@@ -73,8 +77,20 @@ func (w *Walk) hosted(n strictjson.Node) bool {
 		return false
 	}
 	kind, ok := hosted[t.Str()]
+	if !ok {
+		kind, ok = hosted[undated(t.Str())]
+	}
 	if ok {
 		w.r.Reach = append(w.r.Reach, wire.Reach{Kind: kind, Param: "type"})
 	}
 	return ok
+}
+
+// undated is the type without the date of its version, such as web_search_20250305 has.
+func undated(t string) string {
+	name, date := t[:max(len(t)-9, 0)], t[max(len(t)-9, 0):]
+	if len(date) == 9 && date[0] == '_' && strings.Trim(date[1:], "0123456789") == "" {
+		return name
+	}
+	return t
 }

@@ -39,6 +39,7 @@ const (
 	Schema                 // a JSON Schema
 	Skip                   // of answers: not text
 	Copied                 // of answers: the text once more in another form
+	Sum                    // of answers: says something of the whole text of its choice, such as a signature
 )
 
 // Scope is what a place says of the strings in it.
@@ -84,13 +85,14 @@ type Rule struct {
 	types   []*Rule          // objects of a type, which is the rule's kind
 	kind    string
 	loose   bool // keys are the client's own words: their spelling variants are words too
+	done    bool // finished
 }
 
 // free is the rule of all that no table names.
 var free = freeRule()
 
 func freeRule() *Rule {
-	r := &Rule{loose: true}
+	r := &Rule{loose: true, done: true}
 	r.Other, r.Items = r, r
 	return r
 }
@@ -182,6 +184,10 @@ func (r *Rule) child(key string) *Rule {
 
 // finish fills in what rows leave open: elements of enumerations are of the enumeration, all else is free.
 func (r *Rule) finish() {
+	if r.done {
+		return
+	}
+	r.done = true
 	if r.Class == Schema {
 		key, in := r.Key, r.Scope
 		*r = *schemaRule

@@ -71,6 +71,11 @@ func (s *Said) member(owner strictjson.Value, key string, v strictjson.Value, r 
 	case m.Class == Copied:
 		s.Copies = append(s.Copies, wire.Copy{Choice: s.choice, Owner: owner, Key: m.Key})
 		return
+	case m.Class == Sum && v.Kind() == strictjson.String:
+		if len(v.Bytes()) > 0 {
+			s.Copies = append(s.Copies, wire.Copy{Choice: s.choice, Owner: owner, Key: m.Key, Sum: true})
+		}
+		return
 	case m.Key == "choices" && s.choice < 0:
 		s.choices(v, m)
 		return

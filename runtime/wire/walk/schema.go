@@ -7,10 +7,10 @@ import "strings"
 var schemaRule = newSchemaRule()
 
 func newSchemaRule() *Rule {
-	s := &Rule{Class: Schema, loose: true, index: map[string]*Rule{}, Other: free}
+	s := &Rule{Class: Schema, loose: true, done: true, index: map[string]*Rule{}, Other: free}
 	s.Items = s
 	words := func(key, words string) {
-		r := &Rule{Key: key, Class: Enum, words: strings.Fields(words), loose: true, Other: free}
+		r := &Rule{Key: key, Class: Enum, words: strings.Fields(words), loose: true, done: true, Other: free}
 		r.Items = r
 		s.index[key] = r
 	}
@@ -21,7 +21,7 @@ func newSchemaRule() *Rule {
 		s.index[key] = s
 	}
 	for key := range strings.FieldsSeq("properties patternProperties $defs definitions dependentSchemas") {
-		s.index[key] = &Rule{Key: key, loose: true, Other: s, Items: free}
+		s.index[key] = &Rule{Key: key, loose: true, done: true, Other: s, Items: free}
 	}
 	for key := range strings.FieldsSeq("description title enum const default examples required pattern $ref $id $comment " +
 		"minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems uniqueItems " +

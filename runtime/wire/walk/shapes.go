@@ -170,7 +170,7 @@ func (g *gathered) said(r *Rule, place, field string) {
 	case r.Class == Skip:
 		g.add("said by the model server of itself", wire.Own, place)
 		return
-	case r.Class == Copied:
+	case r.Class == Copied, r.Class == Sum:
 		g.add("copies of the text", wire.Copied, place)
 		return
 	case r.Class == Ident:

@@ -175,6 +175,8 @@ func (w *Walk) enter(n strictjson.Node, r *Rule, c *context) *wire.Fault {
 		return w.role(n.Get("role"), r, c)
 	case Content:
 		return Invalid("", "must be a string or an array of parts")
+	case Part:
+		return typed(n, r, wire.InvalidRequest, "the type must be ")
 	case Tool:
 		if w.hosted(n) {
 			return nil

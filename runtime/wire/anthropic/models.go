@@ -1,0 +1,36 @@
+package anthropic
+
+import (
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/strictjson"
+)
+
+// AppendModels appends the body of GET /v1/models: all of them on one page. created is when they came to be.
+func AppendModels(dst []byte, names []string, created time.Time) []byte {
+	dst = append(dst, `{"data":[`...)
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"type":"model","id":`...)
+		dst = strictjson.AppendString(dst, name)
+		dst = append(dst, `,"display_name":`...)
+		dst = strictjson.AppendString(dst, name)
+		dst = append(dst, `,"created_at":"`...)
+		dst = created.UTC().AppendFormat(dst, time.RFC3339)
+		dst = append(dst, `"}`...)
+	}
+	dst = append(dst, `],"has_more":false,"first_id":`...)
+	dst = end(dst, names, 0)
+	dst = append(dst, `,"last_id":`...)
+	return append(end(dst, names, len(names)-1), '}')
+}
+
+// end appends one of the names; null where there are none.
+func end(dst []byte, names []string, i int) []byte {
+	if len(names) == 0 {
+		return append(dst, "null"...)
+	}
+	return strictjson.AppendString(dst, names[i])
+}
