@@ -71,6 +71,7 @@ func (s *Server) Handler() http.Handler {
 	m.HandleFunc("GET /readyz", s.readyz)
 	m.HandleFunc("GET /metrics", s.metrics)
 	m.HandleFunc("GET /generation", s.recorded("generation", s.generation))
+	m.HandleFunc("GET /endpoints", s.recorded("endpoints", s.endpoints))
 	m.HandleFunc("GET /filters", s.recorded("filters", s.filters))
 	m.HandleFunc("GET /coverage", s.recorded("coverage", s.coverage))
 	m.HandleFunc("GET /decisions/{id}", s.recorded("decision", s.decision))
@@ -118,6 +119,11 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) generation(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, s.opts.Controller.Status())
+}
+
+// endpoints says how the model servers do.
+func (s *Server) endpoints(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, s.opts.Controller.Endpoints())
 }
 
 // coverage says which filter sees what.

@@ -171,6 +171,7 @@ func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 	if e.Betas != nil && e.Provider != "anthropic" && d.clean(path+".provider") {
 		d.faultAt(path+".betas", "given for a provider that has no betas; remove it")
 	}
+	checkWatch(d, path, e)
 	for i, name := range e.Requires {
 		if !slices.ContainsFunc(c.Filters, func(f Filter) bool { return f.Name == name }) {
 			d.faultAt(indexed(path+".requires", i), "no filter has this name; add it to filters or remove it here")

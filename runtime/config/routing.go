@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"slices"
 	"time"
 )
@@ -22,6 +23,38 @@ type Retries struct {
 	Floor float64 `yaml:"floor" jsonschema:"minimum=0,maximum=1000"`
 }
 
+// Health is a check of an endpoint's health. Nothing of any caller's is sent.
+type Health struct {
+	// Path is what to get from the endpoint's host, such as /health; left out, its list of models.
+	Path string `yaml:"path"`
+	// Interval is the time between two questions.
+	Interval time.Duration `yaml:"interval"`
+	// Timeout bounds one question.
+	Timeout time.Duration `yaml:"timeout"`
+	// Unhealthy is how many failures in a row put the endpoint out of the rotation.
+	Unhealthy int `yaml:"unhealthy" jsonschema:"minimum=1,maximum=100"`
+	// Healthy is how many good answers in a row bring it back.
+	Healthy int `yaml:"healthy" jsonschema:"minimum=1,maximum=100"`
+}
+
+// LoadPage is where an endpoint reports how busy it is.
+type LoadPage struct {
+	// URL is a page of metrics in Prometheus' text format, such as http://127.0.0.1:8000/metrics.
+	URL string `yaml:"url" jsonschema:"required"`
+	// Metrics are those whose values are added to the load, such as vllm:num_requests_waiting.
+	Metrics []string `yaml:"metrics" jsonschema:"required"`
+	// Interval is the time between two readings.
+	Interval time.Duration `yaml:"interval"`
+	// Timeout bounds one reading.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+func (h *Health) setDefaults() {
+	h.Interval, h.Timeout, h.Unhealthy, h.Healthy = 10*time.Second, 3*time.Second, 3, 1
+}
+
+func (l *LoadPage) setDefaults() { l.Interval, l.Timeout = 5*time.Second, 2*time.Second }
+
 func (q *Queue) setDefaults() { q.Timeout = 10 * time.Second }
 
 func (r *Retries) setDefaults() { r.Share, r.Floor = 0.2, 1 }
@@ -31,6 +64,40 @@ func checkBalance(d *decoder, path string, m *Model) {
 	if m.Balance == "cost" && m.Cost == (Cost{}) && !slices.ContainsFunc(m.Endpoints, func(e Endpoint) bool { return e.Cost != nil }) {
 		d.faultAt(path+".balance", "no endpoint has a cost to go by; give endpoints their cost")
 	}
+	if m.Balance == "load" && d.clean(path+".endpoints") && !slices.ContainsFunc(m.Endpoints, func(e Endpoint) bool { return e.Load != nil }) {
+		d.faultAt(path+".balance", "no endpoint says how busy it is; give endpoints their load")
+	}
+}
+
+// checkWatch finds questions that cannot be put to the endpoint.
+func checkWatch(d *decoder, path string, e *Endpoint) {
+	if h := e.Health; h != nil {
+		switch {
+		case e.Provider == demo:
+			d.faultAt(path+".health", "the demo model has no health to ask for; remove this")
+		case h.Path != "" && !healthPath(h.Path):
+			d.faultAt(path+".health.path", "expected a path such as /health, without host, query or fragment")
+		}
+		if h.Timeout > h.Interval {
+			d.faultAt(path+".health.timeout", "longer than the interval; make it at most that")
+		}
+	}
+	if l := e.Load; l != nil {
+		switch _, ok := baseURL(l.URL); {
+		case e.Provider == demo:
+			d.faultAt(path+".load", "the demo model has no load to ask for; remove this")
+		case l.URL != "" && !ok:
+			d.faultAt(path+".load.url", "expected a URL such as http://127.0.0.1:8000/metrics, without user, query or fragment")
+		}
+		if l.Timeout > l.Interval {
+			d.faultAt(path+".load.timeout", "longer than the interval; make it at most that")
+		}
+	}
+}
+
+func healthPath(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && s[0] == '/' && u.Host == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
 // checkQueue finds a queue that nobody can be in.

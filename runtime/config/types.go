@@ -182,6 +182,10 @@ type Endpoint struct {
 	WarmUp time.Duration `yaml:"warm_up"`
 	// MaxInFlight is how many calls may be under way at once, streams included; 0 is no limit.
 	MaxInFlight int `yaml:"max_in_flight" jsonschema:"minimum=0,maximum=1000000"`
+	// Health asks the endpoint at intervals whether it is well; left out, its calls alone tell.
+	Health *Health `yaml:"health"`
+	// Load reads at intervals how busy the endpoint is, for balance: load.
+	Load *LoadPage `yaml:"load"`
 	// Timeouts bound the steps of one call.
 	Timeouts EndpointTimeouts `yaml:"timeouts"`
 	// CAFile holds further certificates to trust, as PEM.

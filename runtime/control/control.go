@@ -47,6 +47,7 @@ type Controller struct {
 	log         *slog.Logger
 	engine      *filter.Engine
 	registry    *upstream.Registry
+	watcher     upstream.Watcher
 	credentials credential.Store
 	metrics     *metrics.Metrics
 	pipeline    *pipeline.Pipeline
@@ -183,6 +184,7 @@ func (c *Controller) install(gen *generation, why string) {
 	c.current = gen
 	c.mu.Unlock()
 	c.pipeline.Install(gen.snap)
+	c.watch(gen)
 	c.status.Store(gen.status)
 	c.metrics.Reload(true, gen.snap.Generation)
 	c.log.Info("generation installed", "generation", gen.snap.Generation, "reason", why, "policy", gen.status.Policy,
@@ -251,6 +253,7 @@ func (c *Controller) end(ctx context.Context) error {
 	c.current, c.ending = nil, true
 	c.mu.Unlock()
 	c.pipeline.Retire()
+	c.watcher.Close()
 	closed := make(chan struct{})
 	go func() { defer close(closed); c.open.Wait() }()
 	var late error

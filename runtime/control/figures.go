@@ -34,6 +34,7 @@ func (c *Controller) figures() {
 		func() float64 { return float64(c.decisionStats().Dropped) })
 	c.policyFigures()
 	c.shadowFigures()
+	c.endpointFigures()
 	c.filterFigures()
 	c.metrics.Counter("sluice_filter_loads_total", "Filters compiled and loaded.", func() float64 { return float64(c.filters.loaded()) })
 	c.metrics.Counters("sluice_filter_load_failures_total", "Filters that did not go live, by the stage that failed.",

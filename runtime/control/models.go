@@ -63,6 +63,7 @@ func identity(m *config.Model) config.Model {
 	for i := range out.Endpoints {
 		e := &out.Endpoints[i]
 		e.Weight, e.Cost, e.Drain, e.WarmUp, e.MaxInFlight, e.Timeouts = 0, nil, false, 0, 0, config.EndpointTimeouts{}
+		e.Health, e.Load = nil, nil
 	}
 	return out
 }
@@ -97,7 +98,13 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 		name = m.Name
 	}
 	cost := m.CostOf(e)
+	health, load, ok := b.pages(path, e, o)
+	if !ok {
+		_ = upstream.NewEndpoint(upstream.EndpointOptions{Caller: caller, Health: health}).Close() // the fault says it all
+		return nil
+	}
 	return upstream.NewEndpoint(upstream.EndpointOptions{
+		Health: health, Load: load,
 		Name: e.Name, URL: e.URL, Model: name, Labels: e.Labels, Requires: e.Requires, Weight: e.Weight,
 		Cost: cost.Input + cost.Output, WarmUp: e.WarmUp, Drain: e.Drain, MaxInFlight: e.MaxInFlight,
 		Caller: caller, Registry: b.c.registry,

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"io"
 	"time"
@@ -20,6 +21,9 @@ type EndpointOptions struct {
 	Drain    bool              // gets no new calls; those under way end normally
 
 	MaxInFlight int // calls under way at once, streams included; 0: no limit
+
+	Health *HealthCheck // for a Watcher; nil: its calls alone tell how it is
+	Load   *LoadCheck   // for a Watcher; nil: its load is not known
 
 	Caller   Caller
 	Registry *Registry // keeps the record across reloads; nil: the endpoint's own
@@ -87,10 +91,17 @@ func (e *Endpoint) Close() error {
 	if e.o.Registry != nil {
 		e.o.Registry.release(e.key())
 	}
-	if c, ok := as[io.Closer](e.o.Caller); ok {
-		return c.Close()
+	var errs []error
+	if h := e.o.Health; h != nil && h.Page != nil {
+		errs = append(errs, h.Page.Close())
 	}
-	return nil
+	if l := e.o.Load; l != nil {
+		errs = append(errs, l.Page.Close())
+	}
+	if c, ok := as[io.Closer](e.o.Caller); ok {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // as finds what else a Caller, or one behind it, can do.

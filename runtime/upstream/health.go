@@ -14,7 +14,7 @@ type Health string
 const (
 	Healthy  Health = "healthy"
 	Degraded Health = "degraded" // its last call failed, or it asked for a pause
-	Down     Health = "down"     // out of the rotation: several calls in a row failed
+	Down     Health = "down"     // out of the rotation: several calls in a row failed, or its health checks
 )
 
 // Latency is a coarse class of the time to answer, coarse so that a policy's decisions can be remembered by it.
@@ -28,12 +28,19 @@ const (
 	LatencySlow    Latency = "slow"
 )
 
-// Passive health follows the usual outlier ejection: so many failures in a row put an endpoint out of the rotation for a
-// time that doubles with each further failure; when it is over, one call probes.
+// The circuit breaker before an endpoint follows the usual outlier ejection. So many failures in a row, or such a share of
+// the calls of the last seconds, open it: the endpoint is out of the rotation for a time that doubles with each further
+// failure. When that is over the circuit is half-open: one call probes, and the next only after the same time again. A
+// success closes it.
 const (
 	failuresToEject = 3
 	firstEjection   = 2 * time.Second
 	longestEjection = 60 * time.Second
+
+	// rateToEject of at least callsToJudge calls must have failed within one to two spans.
+	rateToEject  = 0.5
+	callsToJudge = 20
+	windowSpan   = 10 * time.Second
 
 	// defaultPause is kept from an endpoint that answers 429 without Retry-After, longestPause bounds what it may ask for.
 	defaultPause = time.Second
@@ -52,12 +59,50 @@ type record struct {
 	failures int           // in a row
 	ejection time.Duration // the last one's length; 0: none since the last success
 	out      time.Time     // out of the rotation until then
+	probing  bool          // the call that tells whether it is well again is under way
+	window   window        // of calls
+	sick     bool          // it does not pass its health checks
+	asked    bool          // there are health checks
 	pause    time.Time     // asked for a pause until then
 	latency  time.Duration // smoothed
 	timed    time.Time     // when latency was last added to
 	back     time.Time     // in the rotation since then
 	load     float64       // as last reported, and until when that counts
 	loaded   time.Time
+}
+
+// window counts calls and failures, of this span of time and the one before.
+type window struct {
+	began                         time.Time // of this span
+	calls, failed, before, wrongs int       // before and wrongs: of the span before
+}
+
+// count notes a call.
+func (w *window) count(now time.Time, failed bool) {
+	w.turn(now)
+	w.calls++
+	if failed {
+		w.failed++
+	}
+}
+
+func (w *window) turn(now time.Time) {
+	switch age := now.Sub(w.began); {
+	case age < windowSpan:
+	case age < 2*windowSpan:
+		*w = window{began: now, before: w.calls, wrongs: w.failed}
+	default:
+		*w = window{began: now}
+	}
+}
+
+// rate is the share of calls that failed; 0 while there are too few to tell.
+func (w *window) rate(now time.Time) float64 {
+	w.turn(now)
+	if w.calls+w.before < callsToJudge {
+		return 0
+	}
+	return float64(w.failed+w.wrongs) / float64(w.calls+w.before)
 }
 
 func newRecord() *record { return &record{back: time.Now()} }
@@ -78,10 +123,10 @@ func (r *record) rank(now time.Time, claim bool) (t tier, probe bool, back time.
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case now.Before(r.out):
+	case r.sick, now.Before(r.out):
 		return tierOut, false, r.back
 	case r.ejection > 0 && claim:
-		r.out = now.Add(r.ejection)
+		r.out, r.probing = now.Add(r.ejection), true
 		return tierReady, true, r.back
 	case r.ejection > 0:
 		return tierOut, false, r.back
@@ -102,11 +147,9 @@ func (r *record) ejected() bool {
 func (r *record) succeeded(took time.Duration, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ejection > 0 {
-		r.back = now
-	}
-	r.failures, r.ejection, r.out, r.pause = 0, 0, time.Time{}, time.Time{}
-	r.timed = now
+	r.closeCircuit(now)
+	r.failures, r.pause, r.timed = 0, time.Time{}, now
+	r.window.count(now, false)
 	if r.latency == 0 {
 		r.latency = took
 	} else {
@@ -122,7 +165,9 @@ func (r *record) failed(f *Failure, now time.Time) {
 	switch {
 	case f.Code == wire.ClientClosed, f.Code == wire.UnsupportedField, f.Code == wire.UnsupportedOp, f.Code == wire.UpstreamTimeout && f.Retry == RetryNo:
 	case f.Code == wire.UpstreamRejected:
-		r.failures, r.ejection, r.out = 0, 0, time.Time{}
+		r.closeCircuit(now)
+		r.failures = 0
+		r.window.count(now, false)
 	case f.Code == wire.RateLimited, f.Code == wire.Overloaded:
 		pause := f.RetryAfter
 		if pause <= 0 {
@@ -131,24 +176,46 @@ func (r *record) failed(f *Failure, now time.Time) {
 		r.pause = now.Add(min(pause, longestPause))
 	default:
 		r.failures++
+		r.window.count(now, true)
 		r.eject(now)
 	}
 }
 
-// eject puts the endpoint out of the rotation if it failed too often; r.mu is held.
+// eject opens the circuit if the endpoint failed too often, or again where the call that probes failed. Of calls that
+// began before it opened it has heard enough. r.mu is held.
 func (r *record) eject(now time.Time) {
-	if r.failures < failuresToEject {
+	switch open := r.ejection > 0; {
+	case open && !r.probing && now.Before(r.out):
+		return
+	case !open && r.failures < failuresToEject && r.window.rate(now) < rateToEject:
 		return
 	}
 	r.ejection = min(max(2*r.ejection, firstEjection), longestEjection)
-	r.out = now.Add(r.ejection)
+	r.out, r.probing, r.window = now.Add(r.ejection), false, window{}
+}
+
+// closeCircuit notes that the endpoint is well again; r.mu is held.
+func (r *record) closeCircuit(now time.Time) {
+	if r.ejection > 0 {
+		r.ejection, r.out, r.probing, r.back = 0, time.Time{}, false, now
+	}
+}
+
+// checked notes what the health checks found, and whether there are any.
+func (r *record) checked(well, asked bool, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if well && r.sick {
+		r.back = now
+	}
+	r.sick, r.asked = !well, asked
 }
 
 func (r *record) health(now time.Time) Health {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.ejection > 0:
+	case r.sick, r.ejection > 0:
 		return Down
 	case r.failures > 0, now.Before(r.pause):
 		return Degraded
