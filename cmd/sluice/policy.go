@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,8 @@ func policyCommand() *cobra.Command {
 // policyOptions are the flags of commands that compile a policy by itself.
 func policyOptions(c *cobra.Command, o *policy.Options) {
 	c.Flags().BoolVar(&o.ReadsText, "reads-text", false, "give the policy prompt text, as policy.reads_text does in the configuration")
+	c.Flags().StringSliceVar(&o.Grants, "grant", nil, "let the policy call a built-in function, as policy.grants does; one of "+strings.Join(policy.Grantable, ", "))
+	c.Flags().StringSliceVar(&o.Hosts, "host", nil, "a host that granted functions may reach, as in policy.hosts")
 }
 
 // policyFolder is the one argument of such commands: a folder, ./policies if it is left out, or builtin:default.

@@ -149,6 +149,7 @@ var skipTexts = map[string]string{
 	policy.SkipMalformed: "that are no decision log events",
 	policy.SkipErased:    "whose text, which the new policy reads, the log does not have",
 	policy.SkipMasked:    "whose input was masked",
+	policy.SkipCalls:     "for which the new policy calls out, and the log has no answer to it",
 	policy.SkipDenied:    "that were denied before the filters saw them, and would not be now",
 }
 

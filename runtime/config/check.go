@@ -31,6 +31,7 @@ func check(c *Config, d *decoder) {
 	if c.Policy.Shadow != nil {
 		checkPolicyPath(d, "policy.shadow.path", c.Policy.Shadow.Path)
 	}
+	checkGrants(c, d)
 	if log := c.Policy.Decisions; log != nil && log.Path == c.Policy.Recorded {
 		d.faultAt("policy.recorded", "this is the decision log, which changes all the time; copy what is to be tried into another file")
 	}
@@ -45,6 +46,24 @@ func check(c *Config, d *decoder) {
 func checkPolicyPath(d *decoder, field, path string) {
 	if name, ok := strings.CutPrefix(path, "builtin:"); ok && name != "default" {
 		d.faultAt(field, "no such policy inside the program; write builtin:default or the path of a folder")
+	}
+}
+
+// plainHost is a host without scheme, port or path.
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$`)
+
+func checkGrants(c *Config, d *decoder) {
+	out := slices.Contains(c.Policy.Grants, "http.send") || slices.Contains(c.Policy.Grants, "net.lookup_ip_addr")
+	switch {
+	case out && len(c.Policy.Hosts) == 0:
+		d.faultAt("policy.grants", "http.send and net.lookup_ip_addr reach no host; name those that they may reach in policy.hosts")
+	case !out && len(c.Policy.Hosts) > 0:
+		d.faultAt("policy.hosts", "nothing that is granted reaches a host; grant http.send or net.lookup_ip_addr, or remove this")
+	}
+	for i, host := range c.Policy.Hosts {
+		if !plainHost.MatchString(host) {
+			d.faultAt(fmt.Sprintf("policy.hosts[%d]", i), "expected a host's name or IPv4 address alone, such as idp.example.com")
+		}
 	}
 }
 

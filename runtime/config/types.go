@@ -330,6 +330,11 @@ type Policy struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// ReadsText gives the policy the text of prompts.
 	ReadsText bool `yaml:"reads_text"`
+	// Grants are built-in functions that the policy may call, and has not otherwise. What calls out needs hosts, and a timeout
+	// that leaves time for it.
+	Grants []string `yaml:"grants" jsonschema:"enum=http.send,enum=net.cidr_contains,enum=net.cidr_contains_matches,enum=net.cidr_expand,enum=net.cidr_intersects,enum=net.cidr_is_valid,enum=net.cidr_merge,enum=net.lookup_ip_addr,enum=opa.runtime"`
+	// Hosts are those that http.send and net.lookup_ip_addr may reach, without ports.
+	Hosts []string `yaml:"hosts"`
 	// Recorded is a file of decision log events, or a folder of them, *.json: a policy goes live only if it gives a valid
 	// decision for the input of each.
 	Recorded string `yaml:"recorded"`
@@ -360,6 +365,9 @@ type Decisions struct {
 	Keep int `yaml:"keep" jsonschema:"minimum=0,maximum=1000"`
 	// Queue is how many lines may wait to be written.
 	Queue int `yaml:"queue" jsonschema:"minimum=1,maximum=1048576"`
+	// NDBuiltinCache keeps what granted functions that call out gave, and other non-deterministic ones, with what they were
+	// asked. It may hold secrets of the policy's own: mask them.
+	NDBuiltinCache bool `yaml:"nd_builtin_cache"`
 }
 
 // Cache is the memory for answers.

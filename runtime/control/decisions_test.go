@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sluicegate/sluice/runtime/internal/gateway"
+	"github.com/sluicegate/sluice/runtime/policy"
 )
 
 // logging is smallest with a decision log.
@@ -117,4 +118,15 @@ func TestMemoIsShown(t *testing.T) {
 	if len(rules) != 1 || len(rules[0].NotMemoised) != 2 || !strings.Contains(rules[0].NotMemoised[0]+rules[0].NotMemoised[1], "policies/main.rego:3:") {
 		t.Errorf("status %+v", rules)
 	}
+}
+
+// All that can be granted can be written in the configuration.
+func TestGrantsAreConfigured(t *testing.T) {
+	grants := "policy: {path: policies, grants: [" + strings.Join(policy.Grantable, ", ") + "], hosts: [idp.example.com]}"
+	g := gateway.StartWith(t, strings.Replace(smallest, "policy: {path: policies}", grants, 1), files(t))
+	g.Write("policies/main.rego", "package sluice\n\ndecision := {\"allowed\": net.cidr_contains(\"127.0.0.0/8\", input.client.ip)}\n")
+	if err := g.Control.Reload(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	serves(t, g, "by its address")
 }

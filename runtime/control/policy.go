@@ -110,6 +110,8 @@ func (b *builder) recorded(ctx context.Context, g *gated) bool {
 func (b *builder) policyOptions() policy.Options {
 	o := policy.Options{
 		Models: b.gen.snap.Names, ReadsText: b.cfg.Policy.ReadsText, Timeout: b.cfg.Policy.Timeout,
+		Grants: b.cfg.Policy.Grants, Hosts: b.cfg.Policy.Hosts,
+		KeepCalls: b.cfg.Policy.Decisions != nil && b.cfg.Policy.Decisions.NDBuiltinCache,
 	}
 	for _, s := range b.gen.slots {
 		o.Filters = append(o.Filters, s.name)

@@ -63,6 +63,7 @@ type Admission struct {
 	Message    string
 	HTTPStatus int      // 0: 403
 	Filters    []string // names to run; nil: all
+	Calls      []byte   // as Decision's
 }
 
 // Decision is what the policy says of the request as it would be sent.
@@ -81,6 +82,7 @@ type Decision struct {
 	Headers     map[string]string // added to the answer
 	Annotations map[string]string // copied to the audit record
 	Debug       bool
+	Calls       []byte // what non-deterministic built-ins gave, as JSON for the decision log; nil: none kept
 }
 
 // CachePolicy is the decision's word on the cache.

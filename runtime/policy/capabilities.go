@@ -54,6 +54,7 @@ var deterministic = set(`
 	crypto.hmac.md5 crypto.hmac.sha1 crypto.hmac.sha256 crypto.hmac.sha512 crypto.hmac.equal
 	semver.compare semver.is_valid uuid.parse
 	rego.metadata.chain rego.metadata.rule
+	net.cidr_contains net.cidr_contains_matches net.cidr_expand net.cidr_intersects net.cidr_is_valid net.cidr_merge
 `)
 
 func set(words string) map[string]bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -30,6 +31,9 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 		return nil, faults.sorted()
 	}
 	b := &builder{ctx: ctx, loaded: l, options: o}
+	if grantsOf(o).reachesOut() {
+		b.transport = newTransport()
+	}
 	p := &Policy{revision: s.Revision(), names: namesOf(o)}
 	if len(l.compiler.GetRules(admitRef)) > 0 {
 		p.admit = newEntry(b, admitRef, exchange.StageAdmit, p.names.admission)
@@ -57,6 +61,9 @@ func load(s Source, o Options, tests bool) (*loaded, Faults) {
 	if len(s.files) == 0 {
 		return nil, Faults{{Message: errNoSource.Error()}}
 	}
+	if faults := grantsOf(o).faults(); len(faults) > 0 {
+		return nil, faults
+	}
 	data, faults := s.data(o.Data)
 	modules, more := s.parse()
 	faults = append(faults, more...)
@@ -71,7 +78,7 @@ func load(s Source, o Options, tests bool) (*loaded, Faults) {
 		}
 	}
 	anyInput(modules)
-	c := newCompiler(o, data)
+	c := newCompiler(o, data, tests)
 	c.Compile(modules)
 	if c.Failed() {
 		faults = append(faults, faultsOf(s.name, c.Errors)...)
@@ -104,11 +111,11 @@ func (s Source) parse() (map[string]*ast.Module, Faults) {
 	return modules, faults
 }
 
-func newCompiler(o Options, data map[string]any) *ast.Compiler {
+func newCompiler(o Options, data map[string]any, test bool) *ast.Compiler {
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, inputSchema(o.ReadsText))
 	return ast.NewCompiler().
-		WithCapabilities(capabilities()).
+		WithCapabilities(grantsOf(o).capabilities(test)).
 		WithStrict(true).
 		WithSchemas(schemas).
 		WithUseTypeCheckAnnotations(true). // those of anyInput: there are no others
@@ -281,10 +288,11 @@ func alternatives(t types.Type) []types.Type {
 // builder collects what goes wrong while the entry points are made.
 type builder struct {
 	*loaded
-	ctx     context.Context
-	options Options
-	faults  Faults
-	err     error
+	ctx       context.Context
+	options   Options
+	transport *http.Transport // nil: nothing reaches out
+	faults    Faults
+	err       error
 }
 
 // newEntry prepares one entry point: its query, the plan of its input, its memo.
@@ -310,7 +318,10 @@ func newEntry[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(
 
 // prepare makes an entry that can be evaluated.
 func prepare[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(ast.Value) (T, error)) *entry[T] {
-	e := &entry[T]{rule: string(ref[len(ref)-1].Value.(ast.String)), stage: stage, timeout: b.options.Timeout, result: result}
+	e := &entry[T]{
+		rule: string(ref[len(ref)-1].Value.(ast.String)), stage: stage, timeout: b.options.Timeout, result: result,
+		transport: b.transport, keeps: b.options.KeepCalls,
+	}
 	switch {
 	case b.options.Recorded:
 		e.timeout = explainTime // nobody waits, and the machine may be busy
@@ -324,6 +335,7 @@ func prepare[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(a
 		rego.Compiler(b.compiler),
 		rego.Store(b.store),
 		rego.StrictBuiltinErrors(true),
+		rego.Runtime(runtimeInfo()),
 		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
 	).PrepareForEval(b.ctx)
 	if err != nil && b.err == nil {

@@ -176,7 +176,7 @@ func (t *trial) event(ctx context.Context, e *corpusEvent) {
 // skippedWords lists counts by why.
 func skippedWords(skipped map[string]int) string {
 	var words []string
-	for _, why := range []string{SkipForeign, SkipErased, SkipMasked, SkipDenied} {
+	for _, why := range []string{SkipForeign, SkipErased, SkipMasked, SkipCalls, SkipDenied} {
 		if n := skipped[why]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, why))
 		}
@@ -210,11 +210,13 @@ func (t *trial) try(ctx context.Context, e *corpusEvent) (skipped string, err er
 	case t.p.log.text && !r.admit && r.input.Get("prompt").Get("text").Kind() == strictjson.Invalid:
 		return SkipErased, nil
 	}
-	r.model = r.input.Get("model").Str()
+	r.model, t.calls = r.input.Get("model").Str(), callsOf(event.Get("nd_builtin_cache"))
 	err = t.ask(ctx, r)
 	switch {
 	case errors.Is(err, errNotFiltered):
 		return SkipDenied, nil
+	case errors.Is(err, errNotRecorded):
+		return SkipCalls, nil
 	case err != nil:
 		return "", fmt.Errorf("recorded input %s: %w", cmp.Or(r.id.Str(), "without a decision_id"), err)
 	}
@@ -225,7 +227,7 @@ func (t *trial) try(ctx context.Context, e *corpusEvent) (skipped string, err er
 func (t *trial) ask(ctx context.Context, e *recorded) error {
 	admit, decide := t.p.admit, t.p.decide
 	if admit != nil {
-		a, err := admit.evaluateIn(ctx, t.input(admit.plan, e.input).Value, explainTime, admit.result)
+		a, err := offline(ctx, admit, t.input(admit.plan, e.input).Value, t.calls, how[exchange.Admission]{within: explainTime, result: admit.result})
 		switch {
 		case errors.Is(err, errUndefined): // admits with all filters
 		case err != nil:
@@ -245,7 +247,7 @@ func (t *trial) ask(ctx context.Context, e *recorded) error {
 		}
 		t.seen[key] = true
 	}
-	d, err := decide.evaluateIn(ctx, t.input(decide.plan, e.input).Value, explainTime, t.p.anyModel)
+	d, err := offline(ctx, decide, t.input(decide.plan, e.input).Value, t.calls, how[exchange.Decision]{within: explainTime, result: t.p.anyModel})
 	switch {
 	case errors.Is(err, errUndefined):
 		return fmt.Errorf("%s is undefined for it; give it a default", decide.rule)

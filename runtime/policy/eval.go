@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/wire"
@@ -31,13 +33,16 @@ type entry[T any] struct {
 	result  func(ast.Value) (T, error)
 	cell    modelsCell
 	views   sync.Pool
+
+	transport *http.Transport // of what was granted to reach out; nil: nothing was
+	keeps     bool            // what non-deterministic built-ins give is kept for the decision log
 }
 
 // errUndefined says that the rule has no value for this input.
 var errUndefined = errors.New("undefined")
 
-// ask answers from the memo or by evaluation.
-func (e *entry[T]) ask(ctx context.Context, x *exchange.Exchange, f Facts) (T, error) {
+// ask answers from the memo or by evaluation. What non-deterministic built-ins give is added to calls, unless it is nil.
+func (e *entry[T]) ask(ctx context.Context, x *exchange.Exchange, f Facts, calls builtins.NDBCache) (T, error) {
 	v, _ := e.views.Get().(*view)
 	if v == nil {
 		v = &view{}
@@ -50,7 +55,7 @@ func (e *entry[T]) ask(ctx context.Context, x *exchange.Exchange, f Facts) (T, e
 		models = *e.cell.get(f.Models, e.models)
 	}
 	if e.memo == nil {
-		return e.evaluate(ctx, v.build(e.plan, models.term).Value)
+		return e.evaluateIn(ctx, v.build(e.plan, models.term).Value, how[T]{e.timeout, e.result, outside{calls: calls}})
 	}
 	v.key = v.appendPlan(v.key[:0], e.plan, models.key)
 	key := memoKey(sha256.Sum256(v.key))
@@ -64,25 +69,35 @@ func (e *entry[T]) ask(ctx context.Context, x *exchange.Exchange, f Facts) (T, e
 	return t, err
 }
 
-// evaluate asks the policy itself.
-func (e *entry[T]) evaluate(ctx context.Context, input ast.Value) (T, error) {
-	return e.evaluateIn(ctx, input, e.timeout, e.result)
+// how says in what way an evaluation is made.
+type how[T any] struct {
+	within time.Duration
+	result func(ast.Value) (T, error)
+	outside
 }
 
-// evaluateIn is evaluate within another time, and with another reader of the result.
-func (e *entry[T]) evaluateIn(ctx context.Context, input ast.Value, within time.Duration, result func(ast.Value) (T, error)) (t T, err error) {
+// evaluate asks the policy itself.
+func (e *entry[T]) evaluate(ctx context.Context, input ast.Value) (T, error) {
+	return e.evaluateIn(ctx, input, how[T]{within: e.timeout, result: e.result})
+}
+
+// evaluateIn asks the policy itself, in another way.
+func (e *entry[T]) evaluateIn(ctx context.Context, input ast.Value, h how[T]) (t T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%s: the evaluation panicked (%T)", e.rule, r)
 		}
 	}()
 	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(within, cancel.Cancel)
+	timer := time.AfterFunc(h.within, cancel.Cancel)
 	defer timer.Stop()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
-	rs, err := e.query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp()))
+	inner, stop := e.within(ctx, h.within)
+	defer stop()
+	options := append([]rego.EvalOption{rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp())}, e.options(h.outside)...)
+	rs, err := e.query.Eval(inner, options...)
 	if err != nil {
-		return t, e.explain(ctx, err, within)
+		return t, e.explain(ctx, err, h.within)
 	}
 	if len(rs) == 0 {
 		return t, errUndefined
@@ -91,7 +106,7 @@ func (e *entry[T]) evaluateIn(ctx context.Context, input ast.Value, within time.
 	if !ok {
 		return t, fmt.Errorf("%s: the evaluation gave no value", e.rule)
 	}
-	if t, err = result(value); err != nil {
+	if t, err = h.result(value); err != nil {
 		return t, fmt.Errorf("%s%w", e.rule, err)
 	}
 	return t, nil

@@ -77,6 +77,9 @@ func (p *Policy) AppendEvent(dst []byte, l Logged) []byte {
 		dst = v.appendJSON(dst, decisionInput, p.log.modelsJSON(l.Facts.Models))
 	}
 	dst = l.appendResult(dst)
+	if calls := l.calls(); calls != nil {
+		dst = append(append(dst, `,"nd_builtin_cache":`...), calls...)
+	}
 	dst = append(dst, `,"metrics":{"timer_rego_query_eval_ns":`...)
 	dst = append(strconv.AppendInt(dst, l.Took.Nanoseconds(), 10), '}')
 	if p.log.text && !l.Admit {
@@ -179,6 +182,14 @@ func (l *Logged) result() result {
 		return result{Allowed: a.Allowed, Reasons: a.Reasons, Message: a.Message, HTTPStatus: a.HTTPStatus, Filters: a.Filters}
 	}
 	return resultOf(&l.Exchange.Decision)
+}
+
+// calls are what non-deterministic built-ins gave; nil: none were kept.
+func (l *Logged) calls() []byte {
+	if l.Admit {
+		return l.Exchange.Admission.Calls
+	}
+	return l.Exchange.Decision.Calls
 }
 
 func (l *Logged) appendResult(dst []byte) []byte {

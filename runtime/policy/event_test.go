@@ -39,6 +39,9 @@ func shippedWith(t testing.TB, o policy.Options) *policy.Policy {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if o.Timeout == 0 {
+		o.Timeout = slow
+	}
 	p, err := policy.Compile(context.Background(), s, o)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/strictjson"
 )
 
 // Explanation is why an entry point answers as it does for one exchange.
@@ -72,16 +73,17 @@ func (e *entry[T]) traced(ctx context.Context, x *exchange.Exchange, f Facts) (*
 	if e.models != nil {
 		models = *e.cell.get(f.Models, e.models)
 	}
-	return e.trace(ctx, v.build(e.plan, models.term).Value)
+	return e.trace(ctx, v.build(e.plan, models.term).Value, outside{})
 }
 
 // trace evaluates the entry point over an input.
-func (e *entry[T]) trace(ctx context.Context, input ast.Value) (*Explanation, error) {
+func (e *entry[T]) trace(ctx context.Context, input ast.Value, o outside) (*Explanation, error) {
 	out := &Explanation{Rule: e.rule, Input: asJSON(input)}
 	ctx, stop := context.WithTimeout(ctx, explainTime)
 	defer stop()
 	t := &tracer{runs: map[uint64]*ruleRun{}, rules: map[*ast.Location]*RuleTrace{}}
-	rs, err := e.query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalQueryTracer(t), rego.EvalRuleIndexing(false), rego.EvalEarlyExit(false))
+	options := []rego.EvalOption{rego.EvalParsedInput(input), rego.EvalQueryTracer(t), rego.EvalRuleIndexing(false), rego.EvalEarlyExit(false)}
+	rs, err := e.query.Eval(ctx, append(options, e.options(o)...)...)
 	out.Rules = t.sorted()
 	switch {
 	case err != nil:
@@ -220,6 +222,7 @@ func (p *Policy) ExplainEvent(ctx context.Context, event []byte) (revision strin
 	var e struct {
 		Path    string          `json:"path"`
 		Input   json.RawMessage `json:"input"`
+		Calls   json.RawMessage `json:"nd_builtin_cache"`
 		Bundles struct {
 			Policy struct{ Revision string } `json:"policy"`
 		} `json:"bundles"`
@@ -231,11 +234,16 @@ func (p *Policy) ExplainEvent(ctx context.Context, event []byte) (revision strin
 	if err != nil {
 		return "", nil, nil, fmt.Errorf("reading the event's input: %w", err)
 	}
+	then := outside{offline: new(bool)}
+	if doc, err := strictjson.Parse(e.Calls, recordedLimits); err == nil {
+		then.calls = callsOf(doc.Root())
+		doc.Release()
+	}
 	if p.admit != nil {
-		admit, _ = p.admit.trace(ctx, input) // why it failed shows in its rules
+		admit, _ = p.admit.trace(ctx, input, then) // why it failed shows in its rules
 	}
 	if e.Path != "sluice/admit" {
-		decision, _ = p.decide.trace(ctx, input) // as above
+		decision, _ = p.decide.trace(ctx, input, then) // as above
 	}
 	return e.Bundles.Policy.Revision, admit, decision, ctx.Err()
 }

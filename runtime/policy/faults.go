@@ -127,6 +127,9 @@ func trimmed(lines []string) []string {
 // hintFor says what to do about the faults that have one usual remedy.
 func hintFor(e *ast.Error) string {
 	if name, ok := strings.CutPrefix(e.Message, "undefined function "); ok {
+		if slices.Contains(Grantable, name) {
+			return "it is not available to policies unless the configuration grants it: policy.grants"
+		}
 		if withheld(name) {
 			return "it is not available to policies: they reach nothing outside input and data"
 		}

@@ -30,6 +30,12 @@ type Options struct {
 	Data map[string]any
 	// ReadsText grants input.prompt.text and input.prompt.messages. Without it, naming them is a fault.
 	ReadsText bool
+	// Grants names built-in functions of Grantable that the policy may call, which it has not otherwise. Hosts are those
+	// that http.send and net.lookup_ip_addr may reach, without ports.
+	Grants []string
+	Hosts  []string
+	// KeepCalls keeps what non-deterministic built-ins gave for the decision log: Decision.Calls.
+	KeepCalls bool
 	// Timeout bounds one evaluation; 0 means 50 ms.
 	Timeout time.Duration
 	// Memo bounds the memoised decisions of each entry point; 0 means 8192, less than 0 turns memoising off.
@@ -79,14 +85,16 @@ func (p *Policy) Admit(ctx context.Context, x *exchange.Exchange, now time.Time)
 	if p.admit == nil {
 		return exchange.Admission{Allowed: true}, nil
 	}
-	a, err := p.admit.ask(ctx, x, Facts{Now: now})
+	calls := p.admit.newCalls()
+	a, err := p.admit.ask(ctx, x, Facts{Now: now}, calls)
 	if errors.Is(err, errUndefined) {
-		return exchange.Admission{Allowed: true}, nil
+		a, err = exchange.Admission{Allowed: true}, nil
 	}
 	if err != nil {
-		return exchange.Admission{}, p.admit.fail(err)
+		a, err = exchange.Admission{}, p.admit.fail(err)
 	}
-	return a, nil
+	a.Calls = callsJSON(calls)
+	return a, err
 }
 
 // Decide asks the rule decision. Each answer has an ID of its own, memoised or not; its slices and maps are shared and
@@ -95,13 +103,15 @@ func (p *Policy) Decide(ctx context.Context, x *exchange.Exchange, facts Facts) 
 	if facts.Now.IsZero() {
 		facts.Now = x.Start
 	}
-	d, err := p.decide.ask(ctx, x, facts)
+	calls := p.decide.newCalls()
+	d, err := p.decide.ask(ctx, x, facts, calls)
 	if err == nil && d.Allowed && d.Models == nil && x.Request != nil && x.Request.Model == "" {
 		err = errNoModel
 	}
 	if err != nil {
-		return exchange.Decision{}, p.decide.fail(err)
+		return exchange.Decision{Calls: callsJSON(calls)}, p.decide.fail(err)
 	}
+	d.Calls = callsJSON(calls)
 	d.ID = uuid.NewString()
 	d.Revision = p.revision
 	return d, nil

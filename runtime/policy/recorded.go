@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 )
@@ -21,6 +22,7 @@ var recordedLimits = strictjson.Limits{MaxBytes: 64 << 20, MaxDepth: 512}
 type recording struct {
 	key    []byte
 	models recordedModels
+	calls  builtins.NDBCache // of the event: what non-deterministic built-ins gave
 }
 
 // recordedModels is the last input.models met. They move seldom, so most events have the same bytes there.
@@ -31,10 +33,13 @@ type recordedModels struct {
 	key  [sha256.Size]byte
 }
 
+// recorded lets an evaluation have what the event's calls gave, and call nothing itself.
+func (r *recording) recorded() outside { return outside{offline: new(bool), calls: r.calls} }
+
 // asked answers about a recorded input, from the memo or by evaluation.
 func asked[T any](ctx context.Context, e *entry[T], r *recording, input strictjson.Node) (T, error) {
 	if e.memo == nil {
-		return e.evaluate(ctx, r.input(e.plan, input).Value)
+		return offline(ctx, e, r.input(e.plan, input).Value, r.calls, how[T]{within: e.timeout, result: e.result})
 	}
 	r.key = r.appendKids(r.key[:0], e.plan, input)
 	key := memoKey(sha256.Sum256(r.key))
@@ -168,6 +173,7 @@ func (r *Replay) readEvent(event strictjson.Node) (e recorded, why string) {
 	case e.input.Kind() != strictjson.Object:
 		return e, SkipMalformed
 	}
+	r.calls = callsOf(event.Get("nd_builtin_cache"))
 	e.model, e.tenant = e.input.Get("model").Str(), e.input.Get("principal").Get("tenant").Str()
 	e.tokens = float(e.input.Get("prompt").Get("tokens_estimate"))
 	e.then = then.settled(e.model)

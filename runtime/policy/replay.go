@@ -37,6 +37,7 @@ const (
 	SkipMalformed = "malformed"         // not a line of JSON of the event format
 	SkipErased    = "erased"            // the new policy reads what is not in the log: text, or what was erased
 	SkipMasked    = "masked"            // a mask changed the input
+	SkipCalls     = "calls"             // the new policy calls out, and the event has no answer to it
 	SkipDenied    = "denied_in_advance" // admit denied it then and does not now: the filters never saw it
 )
 
@@ -132,6 +133,8 @@ func (r *Replay) ask(ctx context.Context, e *recorded) error {
 		return ctx.Err()
 	case errors.Is(err, errNotFiltered):
 		return r.skip(SkipDenied)
+	case errors.Is(err, errNotRecorded):
+		return r.skip(SkipCalls)
 	}
 	r.report.Replayed++
 	kinds := differences(e.then, now, err)
@@ -261,10 +264,10 @@ func sameNames(a, b []string) bool {
 func (r *Replay) rules(ctx context.Context, e *recorded) []RuleTrace {
 	var rules []RuleTrace
 	if r.p.admit != nil {
-		x, _ := r.p.admit.trace(ctx, r.input(r.p.admit.plan, e.input).Value)
+		x, _ := r.p.admit.trace(ctx, r.input(r.p.admit.plan, e.input).Value, r.recorded())
 		rules = append(rules, x.Rules...)
 	}
-	x, _ := r.p.decide.trace(ctx, r.input(r.p.decide.plan, e.input).Value)
+	x, _ := r.p.decide.trace(ctx, r.input(r.p.decide.plan, e.input).Value, r.recorded())
 	return append(rules, x.Rules...)
 }
 

@@ -55,7 +55,7 @@ func (l *loaded) test(ctx context.Context, o Options, txn storage.Transaction) (
 	coverage := cover.New()
 	// The runner adds stages of its own, so it compiles the parsed modules again.
 	results, err := tester.NewRunner().
-		SetCompiler(newCompiler(o, nil)).
+		SetCompiler(newCompiler(o, nil, true)).
 		SetStore(l.store).
 		SetModules(l.modules).
 		SetTimeout(testTimeout).

@@ -62,7 +62,7 @@ var owners = map[string][]string{
 	"github.com/prometheus":                 {"runtime/metrics"},
 	"github.com/fsnotify/fsnotify":          {"runtime/control"},
 	"golang.org/x/mod":                      {"runtime/artifact"},
-	"net/http":                              {"runtime/server", "runtime/admin", "runtime/credential", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/control", "cmd/sluice"},
+	"net/http":                              {"runtime/server", "runtime/admin", "runtime/credential", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/control", "runtime/policy", "cmd/sluice"},
 	"oras.land/oras-go":                     {"runtime/artifact"},
 	"github.com/opencontainers":             {"runtime/artifact"},
 	"github.com/spf13/cobra":                {"cmd/sluice"},
