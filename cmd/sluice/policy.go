@@ -20,7 +20,7 @@ func policyCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(policyNewCommand(), policyCheckCommand(), policyTestCommand(), policyEvalCommand(), policyFmtCommand(),
-		policyShadowCommand())
+		policyShadowCommand(), policyPromoteCommand(), policyRollbackCommand())
 	return c
 }
 

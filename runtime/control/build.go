@@ -25,6 +25,7 @@ type generation struct {
 	state     state // what is remembered of the filters once this generation is installed
 	live      gated // the policy
 	candidate candidate
+	policies  policyHistory  // what is remembered of the policy once this generation is installed
 	addresses []string       // to listen on, in the order to try
 	token     string         // of the admin listener; "" without one, and on a socket
 	closer    []func() error // ends what only this generation uses
@@ -49,6 +50,7 @@ type input struct {
 	cfg    *config.Config
 	err    error
 	before fileSet // the file alone, before it was read
+	policy policyChange
 }
 
 func read(path string) input {
@@ -79,7 +81,9 @@ func (c *Controller) build(ctx context.Context, in input, d *Deployment) (*gener
 			return nil, errors.Join(fmt.Errorf("%s: the files change while they are read; reload when they are complete", c.path), ctx.Err(), err)
 		}
 		pause(ctx, settle)
+		change := in.policy
 		in = read(c.path)
+		in.policy = change
 	}
 }
 
@@ -90,7 +94,7 @@ func (c *Controller) attempt(ctx context.Context, in input, d *Deployment) (*gen
 		return nil, look(append([]string{c.path}, c.lastSeen().roots...)), in.err
 	}
 	files := look(filesOf(c.path, in.cfg))
-	b := &builder{c: c, was: c.generation(), cfg: in.cfg, deploy: d, gen: &generation{config: in.cfg, status: &Status{Since: time.Now()}}}
+	b := &builder{c: c, was: c.generation(), cfg: in.cfg, deploy: d, change: in.policy, gen: &generation{config: in.cfg, status: &Status{Since: time.Now()}}}
 	b.run(ctx)
 	if err := b.faults.Err(); err != nil {
 		return nil, files, errors.Join(err, b.gen.close())
@@ -107,7 +111,8 @@ type builder struct {
 	was    *generation // the one before; nil for the first
 	cfg    *config.Config
 	deploy *Deployment // nil: none
-	state  state       // of the filters, as it will be
+	change policyChange
+	state  state // of the filters, as it will be
 	gen    *generation
 	faults config.Faults
 }

@@ -312,6 +312,9 @@ func (c *Controller) keep(gen *generation) error {
 			}
 		}
 	}
+	if err := c.keepPolicies(dir, gen); err != nil {
+		return err
+	}
 	if was := c.generation(); was == nil || deployDir(was.config) != dir || !was.state.same(gen.state) {
 		if err := gen.state.save(dir); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 // begins. Nothing is held until then.
 func (g *generation) derive() *generation {
 	n := &generation{
-		config: g.config, live: g.live, candidate: g.candidate, addresses: g.addresses, token: g.token,
+		config: g.config, live: g.live, candidate: g.candidate, policies: g.policies, addresses: g.addresses, token: g.token,
 		state: g.state.clone(),
 	}
 	for _, s := range g.slots {

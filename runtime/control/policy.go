@@ -33,6 +33,13 @@ func (b *builder) policy(ctx context.Context) {
 		return
 	}
 	live := gated{source: src, path: b.cfg.Policy.Path, field: "policy.path"}
+	if err = b.rememberPolicy(); err == nil {
+		live, err = b.choosePolicy(live)
+	}
+	if err != nil {
+		b.fault("policy.path", "%v", err)
+		return
+	}
 	if !b.gate(ctx, &live) {
 		return
 	}

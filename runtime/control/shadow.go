@@ -10,6 +10,7 @@ import (
 type candidate struct {
 	gated
 	sample int            // per cent of the decisions
+	sent   *Candidate     // it was sent to the running gateway; nil: the configuration names it
 	shadow *policy.Shadow // nil: there is no candidate
 	hold   *held
 }
@@ -23,20 +24,40 @@ type held struct {
 // shadow brings the candidate through the gate and puts it beside the live policy. What it has found so far is taken on
 // where neither of the two has changed. A candidate that is what is live already is none.
 func (b *builder) shadow(ctx context.Context) {
+	k, ok := b.wanted()
+	if !ok || k.source.Digest() == b.gen.live.source.Digest() {
+		return
+	}
+	faults := len(b.faults)
+	if b.gate(ctx, &k.gated) {
+		b.beside(k)
+		return
+	}
+	if k.sent != nil && b.change.beside == nil { // one that was sent long ago is no reason to refuse a configuration
+		b.c.log.Warn("the candidate beside the policy does not go with the configuration any more and is dropped", "fault", b.faults[faults:].Err())
+		b.faults = b.faults[:faults]
+	}
+}
+
+// wanted is the candidate: the one that was sent last, or else the configuration's.
+func (b *builder) wanted() (candidate, bool) {
+	sent := b.change.beside
+	if sent == nil && b.was != nil && !b.change.promote && !b.change.stop {
+		sent = b.was.candidate.sent
+	}
+	if sent != nil {
+		return candidate{gated: gated{source: sent.Source, path: sent.From, field: "policy"}, sample: sent.Sample, sent: sent}, true
+	}
 	cfg := b.cfg.Policy.Shadow
 	if cfg == nil {
-		return
+		return candidate{}, false
 	}
 	src, err := b.source(cfg.Path)
 	if err != nil {
 		b.fault("policy.shadow.path", "%v", err)
-		return
+		return candidate{}, false
 	}
-	k := candidate{gated: gated{source: src, path: cfg.Path, field: "policy.shadow.path"}, sample: cfg.Sample}
-	if src.Digest() == b.gen.live.source.Digest() || !b.gate(ctx, &k.gated) {
-		return
-	}
-	b.beside(k)
+	return candidate{gated: gated{source: src, path: cfg.Path, field: "policy.shadow.path"}, sample: cfg.Sample}, true
 }
 
 // beside begins to ask a candidate, or goes on.

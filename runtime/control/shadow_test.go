@@ -1,13 +1,18 @@
 package control_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/sluicegate/sluice/runtime/control"
 	"github.com/sluicegate/sluice/runtime/internal/gateway"
+	"github.com/sluicegate/sluice/runtime/policy"
 )
 
 // beside is smallest with a candidate that is asked about every decision. The time is for a busy machine.
@@ -110,4 +115,154 @@ func TestShadowAtTheGate(t *testing.T) {
 	f("package sluice\n\ndecision := {\"allowed\": input.principl}\n", "/next/main.rego:3:")
 	f("package sluice\n", "/next: policy: there is no rule decision")
 	f(deny+"\ntest_open if decision.allowed\n", "test_open")
+}
+
+// promoting is a configuration with a candidate and a folder to keep what was promoted.
+var promoting = beside + "deploy: {path: filters.d}\n"
+
+func promotingFiles(t *testing.T) map[string]string {
+	t.Helper()
+	all := withNext(t, deny)
+	all["filters.d/README"] = ""
+	return all
+}
+
+// answers asks and expects a status.
+func answers(t *testing.T, g *gateway.Gateway, want int) {
+	t.Helper()
+	if r := g.Post("red", "/inference", `{"model_name":"model-a","inputs":"hi"}`); r.Status != want {
+		t.Errorf("%d %s, want %d", r.Status, r.Body, want)
+	}
+}
+
+// The candidate becomes the policy, over restarts, until the configuration changes; and goes again.
+func TestPromotePolicy(t *testing.T) {
+	g := gateway.StartWith(t, promoting, promotingFiles(t))
+	first := g.Control.Policy()
+	st, err := g.Control.PromotePolicy(t.Context())
+	if err != nil || !st.Pinned || st.From != "next" || st.Previous != first.Revision || st.Shadow != nil {
+		t.Fatalf("%+v %v", st, err)
+	}
+	answers(t, g, http.StatusForbidden)
+	if _, err := g.Control.PromotePolicy(t.Context()); !errors.Is(err, control.ErrNoCandidatePolicy) {
+		t.Errorf("once more: %v", err)
+	}
+	if err := g.Control.Reload(t.Context(), "test"); err != nil || g.Control.Policy().Revision != st.Revision {
+		t.Errorf("after a reload: %+v %v", g.Control.Policy(), err)
+	}
+	if now := restarted(t, g); now.Revision != st.Revision || !now.Pinned || now.Previous != first.Revision {
+		t.Errorf("after a restart: %+v", now)
+	}
+
+	st, err = g.Control.RollbackPolicy(t.Context())
+	if err != nil || st.Pinned || st.Revision != first.Revision || st.Shadow == nil {
+		t.Fatalf("back: %+v %v", st, err)
+	}
+	answers(t, g, http.StatusOK)
+	if _, err := g.Control.RollbackPolicy(t.Context()); !errors.Is(err, control.ErrNoPreviousPolicy) {
+		t.Errorf("back once more: %v", err)
+	}
+	if now := restarted(t, g); now.Revision != first.Revision || now.Pinned {
+		t.Errorf("after another restart: %+v", now)
+	}
+
+	if _, err := g.Control.PromotePolicy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.Write("policies/main.rego", strings.Replace(allow, "true", "true, \"debug\": true", 1))
+	if err := g.Control.Reload(t.Context(), "test"); err != nil || g.Control.Policy().Pinned {
+		t.Errorf("the configuration's own does not win: %+v %v", g.Control.Policy(), err)
+	}
+	answers(t, g, http.StatusOK)
+	if st, err = g.Control.RollbackPolicy(t.Context()); err != nil || !st.Pinned {
+		t.Errorf("back to what was promoted: %+v %v", st, err)
+	}
+	answers(t, g, http.StatusForbidden)
+}
+
+// restarted opens the configuration once more, as a new process would.
+func restarted(t *testing.T, g *gateway.Gateway) control.PolicyStatus {
+	t.Helper()
+	var log strings.Builder
+	c, err := control.Open(t.Context(), options(g.Dir, &log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	return c.Policy()
+}
+
+// A candidate can be sent to a running gateway; one that does not pass the gate changes nothing.
+func TestSendCandidate(t *testing.T) {
+	g := gateway.StartWith(t, strings.Replace(promoting, ", shadow: {path: next, sample: 100}", "", 1), promotingFiles(t))
+	send := func(text string) (control.PolicyStatus, error) {
+		t.Helper()
+		src, err := policy.ReadFS(fstest.MapFS{"main.rego": {Data: []byte(text)}}, "sent")
+		if err != nil {
+			t.Fatal(err)
+		}
+		archive, err := src.Archive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := control.NewCandidate(archive, "sent", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.Control.ShadowPolicy(t.Context(), k)
+	}
+	if _, err := g.Control.StopShadow(t.Context()); !errors.Is(err, control.ErrNoCandidatePolicy) {
+		t.Errorf("stopped nothing: %v", err)
+	}
+	if st, err := send(deny); err != nil || st.Shadow == nil || st.Shadow.Path != "sent" {
+		t.Fatalf("%+v %v", st, err)
+	}
+	var refused *control.DeployError
+	if _, err := send("package sluice\n\ndecision := {\"alowed\": true}\n"); !errors.As(err, &refused) || !strings.Contains(err.Error(), "sent/main.rego:3:1") {
+		t.Errorf("%v", err)
+	}
+	if err := g.Control.Reload(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	serves(t, g, "one")
+	shadowed(t, g, 1)
+	if st, err := g.Control.StopShadow(t.Context()); err != nil || st.Shadow != nil {
+		t.Errorf("%+v %v", st, err)
+	}
+	if _, err := send(deny); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := g.Control.PromotePolicy(t.Context()); err != nil || st.Shadow != nil || st.From != "sent" {
+		t.Errorf("%+v %v", st, err)
+	}
+	if now := restarted(t, g); now.From != "sent" || !now.Pinned {
+		t.Errorf("after a restart: %+v", now)
+	}
+}
+
+// What was promoted is not replaced silently where it cannot be read.
+func TestPromotedPolicyIsGone(t *testing.T) {
+	g := gateway.StartWith(t, promoting, promotingFiles(t))
+	if _, err := g.Control.PromotePolicy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(g.Dir, "filters.d", ".policies")); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	if _, err := control.Open(t.Context(), options(g.Dir, &log)); err == nil || !strings.Contains(err.Error(), "made live by hand, cannot be read") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestPromoteNeedsAFolder(t *testing.T) {
+	g := gateway.StartWith(t, beside, withNext(t, deny))
+	if _, err := g.Control.PromotePolicy(t.Context()); !errors.Is(err, control.ErrNoDeployPath) {
+		t.Errorf("%v", err)
+	}
+	answers(t, g, http.StatusOK)
 }
