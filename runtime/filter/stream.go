@@ -46,16 +46,20 @@ type passage interface {
 
 // lane is one text that a stream builds up.
 type lane struct {
-	name wire.Lane   // where its text stands now
-	run  string      // the field, or the content that its texts are parts of
-	part int         // the last part of a content that it was told the number of; 0: none
-	tool string      // the tool it is for, where it is arguments
-	seen bool        // it has had text
+	name wire.Lane // where its text stands now
+	run  string    // the field, or the content that its texts are parts of
+	part int       // the last part of a content that it was told the number of; 0: none
+	tool string    // the tool it is for, where it is arguments
+	seen bool      // it has had text
+	in   []byte    // all its text so far, and what was made of it, where it comes again
+	out  []byte
 	way  passage     // nil: text passes as it is
 	like *wire.Event // carries text when no event of the lane is at hand
 	held int
 	done bool // its choice has ended
 	sum  sum
+
+	repeats bool // it comes again, whole
 }
 
 // Stream makes the Stream of the pass's answer filters. Where a filter needs the whole answer and is configured to
@@ -102,7 +106,7 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 			return nil, err
 		}
 	}
-	if ev.Done {
+	if ev.Done || ev.Last {
 		if err := s.flush(ctx); err != nil {
 			return nil, err
 		}
@@ -111,7 +115,9 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 	if err != nil {
 		return nil, err
 	}
-	s.silence(ev)
+	if s.silence(ev); ev.Lacks() {
+		return s.out, nil
+	}
 	if err := s.keys(ctx, ev); err != nil {
 		return nil, err
 	}
@@ -155,6 +161,9 @@ func (s *Stream) piece(ctx context.Context, ev *wire.Event, i int) (emptied bool
 		return false, s.name(ctx, ev, i)
 	}
 	if pc.Whole || pc.Lane.Choice < 0 {
+		if pc.Repeats {
+			return false, s.again(ctx, ev, i)
+		}
 		return false, s.alone(ctx, ev, i)
 	}
 	l, err := s.lane(ev, pc)
@@ -208,7 +217,7 @@ func (s *Stream) silence(ev *wire.Event) {
 			return p.Lane.Choice == c.Choice && !p.Name && len(p.Node.Bytes()) > 0
 		})
 		if !beside || slices.Contains(s.told, c.Choice) {
-			c.Owner.Delete(c.Key)
+			c.Drop()
 		}
 	}
 }
@@ -244,6 +253,32 @@ func (s *Stream) alone(ctx context.Context, ev *wire.Event, i int) error {
 	return err
 }
 
+// again takes a text that repeats what a lane gave piece by piece: what was made of the pieces is made of it. It ends the
+// lane. What repeats nothing is a text of its own.
+func (s *Stream) again(ctx context.Context, ev *wire.Event, i int) error {
+	pc := &ev.Pieces[i]
+	n := slices.IndexFunc(s.lanes, func(l *lane) bool { return l.takes(pc) })
+	if n < 0 {
+		return s.alone(ctx, ev, i)
+	}
+	l := s.lanes[n]
+	if err := s.rest(ctx, ev, l); err != nil {
+		return err
+	}
+	text := pc.Node.Bytes()
+	if l.way == nil && l.seen {
+		return nil
+	}
+	if l.way == nil || !bytes.Equal(l.in, text) {
+		return s.alone(ctx, ev, i)
+	}
+	if !bytes.Equal(l.out, text) {
+		s.spare = append(s.spare[:0], l.out...)
+		s.set(ev, i)
+	}
+	return nil
+}
+
 // push takes text through a lane and keeps the sum of what is held back within its limit.
 func (s *Stream) push(ctx context.Context, l *lane, dst, text []byte, end bool) ([]byte, error) {
 	from := len(dst)
@@ -253,6 +288,9 @@ func (s *Stream) push(ctx context.Context, l *lane, dst, text []byte, end bool) 
 	}
 	if l.sum.kept {
 		l.sum.push(text, dst[from:])
+	}
+	if l.repeats {
+		l.in, l.out = append(l.in, text...), append(l.out, dst[from:]...)
 	}
 	l.done = end
 	was := l.held
@@ -282,7 +320,7 @@ func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
 		return nil, exchange.Fail(exchange.StageAnswer, wire.FilterFailed, "the answer was stopped: it has too many texts side by side",
 			fmt.Errorf("a stream has more than %d lanes", s.limit.Lanes))
 	}
-	l := &lane{name: pc.Lane, run: textOf(pc), part: pc.Part, sum: sum{kept: pc.Summed}}
+	l := &lane{name: pc.Lane, run: textOf(pc), part: pc.Part, sum: sum{kept: pc.Summed}, repeats: pc.Repeats}
 	s.lanes = append(s.lanes, l)
 	return l, s.enter(ev, pc, l)
 }

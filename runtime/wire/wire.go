@@ -15,6 +15,7 @@ const (
 	ChatCompletions Operation = "chat_completions" // POST /v1/chat/completions
 	Completions     Operation = "completions"      // POST /v1/completions
 	Embeddings      Operation = "embeddings"       // POST /v1/embeddings
+	Responses       Operation = "responses"        // POST /v1/responses
 	Inference       Operation = "inference"        // POST /inference
 	Rerank          Operation = "rerank"           // POST /v1/rerank, POST /v1/ranking
 	Infer           Operation = "infer"            // POST /v2/models/{model}/infer
@@ -26,7 +27,7 @@ const (
 // GenAI is the operation's gen_ai.operation.name (OpenTelemetry semantic conventions for generative AI).
 func (o Operation) GenAI() string {
 	switch o {
-	case ChatCompletions, Inference, Messages:
+	case ChatCompletions, Responses, Inference, Messages:
 		return "chat"
 	case Completions:
 		return "text_completion"
@@ -160,6 +161,9 @@ type Piece struct {
 	Summed bool
 	// Whole says that the text is complete in itself: in a stream, neither continued nor continuing another event's.
 	Whole bool
+	// Repeats says of a stream's text that it comes again, whole, when all its pieces have come; of a whole text that it is
+	// such a repetition.
+	Repeats bool
 	// Name says, in an event, that the text is a name or an id, or a piece of one. It is shown to filters where it does not
 	// look like an identifier (Plain), and where what all events gave of it does not pass them.
 	Name, Plain bool
@@ -182,15 +186,18 @@ type Copy struct {
 	// Sum says that the member is a string which says something of the whole text, such as a signature. It is not taken
 	// out but made empty, since readers look for it, and in an event it comes after the text and by itself.
 	Sum bool
+	// List says that an empty list stays in its place.
+	List bool
 }
 
 // Drop takes the member out, or makes it empty.
 func (c *Copy) Drop() {
-	if c.Sum {
+	switch {
+	case c.Sum:
 		c.Owner.Get(c.Key).SetBytes(nil)
-		return
+	case !c.List || c.Owner.Set(c.Key, []byte("[]")) != nil:
+		c.Owner.Delete(c.Key)
 	}
-	c.Owner.Delete(c.Key)
 }
 
 // setText replaces the text of one piece and takes out the copies of its choice's text, which would tell the old one.
@@ -213,6 +220,13 @@ type Answer struct {
 	Finish []string // finish reasons by choice
 	Copies []Copy
 	Keys   []Copy // members whose key may be text: what a filter finds in a key is taken out with its member
+	IDs    []ID   // of state on the model server
+}
+
+// ID is an id of state on the model server, in an answer or event, of a kind of Reach.
+type ID struct {
+	Kind string
+	Node strictjson.Value
 }
 
 // SetText replaces the text of Pieces[i]; what repeats it in another form is taken out.
@@ -230,8 +244,16 @@ type Event struct {
 	UsageEnd bool   // the event exists only to report usage (no choices)
 	Error    bool   // the model server reports a failure in the stream
 	Done     bool
+	Last     bool   // nothing follows it but what the stream's framing asks for: all texts end before it
+	Needs    string // a member of the root without which the event says nothing; "" is none
+	IDs      []ID   // of state on the model server
 	Copies   []Copy
 	Keys     []Copy // as those of Answer
+}
+
+// Lacks tells whether the event says nothing any more, since what it was about was taken out.
+func (e *Event) Lacks() bool {
+	return e.Needs != "" && e.Doc.Root().Get(e.Needs).Kind() == strictjson.Invalid
 }
 
 // SetText replaces the text of Pieces[i]; what repeats it in another form is taken out.

@@ -50,21 +50,13 @@ var reserved = []string{"model", "stream", "stream_options", "messages", "prompt
 
 // Amend sets parameters and adds messages; see wire.Format. What it refuses is the filter's fault: filter_failed.
 func (f *format) Amend(r *wire.Request, params []wire.Param, messages []wire.Message) ([]byte, error) {
-	root := r.Doc.Root()
-	for _, p := range params {
-		for _, key := range reserved {
-			if strictjson.FoldEqual([]byte(p.Name), key) {
-				return nil, amiss("a filter set '" + key + "', which no filter may set")
-			}
-		}
-		if err := r.Doc.Set(root, p.Name, p.Value); err != nil {
-			return nil, amiss("a filter set a parameter to what is not one JSON value")
-		}
+	if err := set(r, params); err != nil {
+		return nil, err
 	}
 	if len(messages) > 0 {
 		add := f.addToPrompt
-		if root.Get("messages").Kind() == strictjson.Array {
-			add = f.addMessages
+		if list := r.Doc.Root().Get("messages"); list.Kind() == strictjson.Array {
+			add = func(r *wire.Request, messages []wire.Message) error { return addTo(r, list, messages) }
 		}
 		if err := add(r, messages); err != nil {
 			return nil, err
@@ -73,17 +65,41 @@ func (f *format) Amend(r *wire.Request, params []wire.Param, messages []wire.Mes
 	return r.Doc.Render(nil), nil
 }
 
+// set sets parameters.
+func set(r *wire.Request, params []wire.Param) error {
+	for _, p := range params {
+		for _, key := range reserved {
+			if strictjson.FoldEqual([]byte(p.Name), key) {
+				return amiss("a filter set '" + key + "', which no filter may set")
+			}
+		}
+		if err := r.Doc.Set(r.Doc.Root(), p.Name, p.Value); err != nil {
+			return amiss("a filter set a parameter to what is not one JSON value")
+		}
+	}
+	return nil
+}
+
 func amiss(message string) *wire.Fault {
 	return &wire.Fault{Code: wire.FilterFailed, Message: message}
 }
 
-// addMessages adds messages to a chat. Those that go first keep their order.
-func (f *format) addMessages(r *wire.Request, messages []wire.Message) error {
-	list := r.Doc.Root().Get("messages")
-	insert := func(m wire.Message) error {
+// addable sees to it that filters may add messages of those roles.
+func addable(messages []wire.Message) error {
+	for _, m := range messages {
 		if m.Role != wire.RoleSystem && m.Role != wire.RoleUser && m.Role != wire.RoleAssistant {
 			return amiss("a filter added a message of a role that no filter may add")
 		}
+	}
+	return nil
+}
+
+// addTo adds messages to those of a conversation. Those that go first keep their order.
+func addTo(r *wire.Request, list strictjson.Node, messages []wire.Message) error {
+	if err := addable(messages); err != nil {
+		return err
+	}
+	insert := func(m wire.Message) error {
 		raw := append([]byte(`{"role":"`), m.Role.String()...)
 		raw = append(raw, `","content":`...)
 		raw = append(strictjson.AppendString(raw, m.Text), '}')

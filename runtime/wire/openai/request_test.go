@@ -321,7 +321,7 @@ func TestReach(t *testing.T) {
 	f(Chat, `{"background":true,`+hi+`}`, "background background")
 	f(Chat, `{"previous_response_id":"r1",`+hi+`}`, "previous_response previous_response_id r1")
 	f(Chat, `{"conversation":"c1",`+hi+`}`, "conversation conversation c1")
-	f(Chat, `{"conversation":{"id":"c1"},`+hi+`}`, "conversation conversation", "conversation conversation.id c1")
+	f(Chat, `{"conversation":{"id":"c1"},`+hi+`}`, "conversation conversation.id c1")
 	f(Chat, `{"web_search_options":{},`+hi+`}`, "web_search web_search_options")
 	f(Chat, `{"tools":[{"type":"function","function":{"name":"a"}},{"type":"web_search"}],`+hi+`}`, "web_search tools[1].type")
 	f(Chat, `{"logits_processors":["os.system"],`+hi+`}`, "logits_processors logits_processors")

@@ -26,6 +26,7 @@ const (
 	schema    = walk.Schema
 	skip      = walk.Skip
 	copied    = walk.Copied
+	item      = walk.Item
 
 	asked      = walk.Asked
 	beside     = walk.Beside

@@ -94,3 +94,19 @@ func undated(t string) string {
 	}
 	return t
 }
+
+// item walks an object by the rule of its type.
+func (w *Walk) item(n strictjson.Node, r *Rule, c context) *wire.Fault {
+	if n.Kind() != strictjson.Object {
+		return Invalid("", "must be an object")
+	}
+	t := n.Get("type")
+	if k := t.Kind(); k != strictjson.String && k != strictjson.Null && k != strictjson.Invalid {
+		return Invalid("type", "must be a string")
+	}
+	of := r.typed(t.Bytes())
+	if of == r {
+		return Invalid("type", "is not one of the types that are known here")
+	}
+	return w.value(n, of, c)
+}

@@ -32,6 +32,7 @@ const (
 	Message                // an object whose role is one of the row's words; of all that there are if it has none
 	Content                // a string, or an array of parts whose texts form runs
 	Part                   // an object whose type is one of the row's words
+	Item                   // an object whose type is one that rows name, which say what it is; a row of no type, <>, is of those without
 	Tool                   // an object whose type is one of the row's words: others run on the model server
 	Offer                  // as Tool, but the type may be absent, and the object has the name of the tool that is offered
 	Define                 // an object with the name of a tool that is offered
@@ -40,6 +41,7 @@ const (
 	Skip                   // of answers: not text
 	Copied                 // of answers: the text once more in another form
 	Sum                    // of answers: says something of the whole text of its choice, such as a signature
+	Offsets                // of answers: says where in the text things are, so that it goes when that is edited; its strings are text
 )
 
 // Scope is what a place says of the strings in it.
@@ -226,7 +228,9 @@ func (r *Rule) finish() {
 
 // inherit gives the rule of a type what rows say of all objects there and not of those of the type.
 func (r *Rule) inherit(all *Rule) {
-	r.Class, r.Scope, r.words = all.Class, all.Scope, all.words
+	if r.Class == Text && r.Scope == Inherit && r.reach == "" && all.Class != Item {
+		r.Class, r.Scope, r.words = all.Class, all.Scope, all.words
+	}
 	for _, m := range all.members {
 		if Find(r, m.Key) == nil {
 			r.members = append(r.members, m)

@@ -18,12 +18,17 @@ type Said struct {
 	Finish   []string
 	More     bool // a choice holds something beside texts that are pieces
 
-	partial bool   // of an event, where elements say their index themselves
-	choice  int    // the one being read; -1 outside the choices
-	path    []byte // from the choice, or from what it says, to here
-	number  int    // the innermost element's own, from 1; 0 where it has none
-	tool    string // the called tool's name
-	called  bool   // what is read is what a tool is called with
+	// Lane, where it is set, gives the lane of a text by the way to it from the root, and by the member of an object that
+	// it stands in; else lanes are those of choices.
+	Lane func(path []byte, owner strictjson.Value) (lane wire.Lane, repeats bool)
+
+	owner   strictjson.Value // the innermost object
+	partial bool             // of an event, where elements say their index themselves
+	choice  int              // the one being read; -1 outside the choices
+	path    []byte           // from the choice, or from what it says, to here
+	number  int              // the innermost element's own, from 1; 0 where it has none
+	tool    string           // the called tool's name
+	called  bool             // what is read is what a tool is called with
 }
 
 // readers keeps Saids for the room of their paths.
@@ -46,6 +51,26 @@ func (s *Said) Done() {
 // Of says which choice is read from now on, -1 for none, and which tool it calls, "" for none.
 func (s *Said) Of(choice int, tool string) { s.choice, s.tool = choice, tool }
 
+// At says that what is read next stands below the path.
+func (s *Said) At(path ...any) {
+	s.path = s.path[:0]
+	for _, step := range path {
+		if i, ok := step.(int); ok {
+			s.path = appendIndex(s.path, i)
+		} else {
+			s.path = appendName(s.path, step.(string))
+		}
+	}
+}
+
+// Member reads one member of an object, whose key it is.
+func (s *Said) Member(owner strictjson.Value, key string, v strictjson.Value, r *Rule, growing bool) {
+	s.member(owner, key, v, r, growing)
+}
+
+// Value reads what stands where At says.
+func (s *Said) Value(v strictjson.Value, r *Rule, growing bool) { s.value(v, r, growing) }
+
 // Object reads an object's members. growing says that the strings in it grow from event to event.
 func (s *Said) Object(v strictjson.Value, r *Rule, growing bool) {
 	v.Members(func(key string, m strictjson.Value) bool {
@@ -59,7 +84,7 @@ func (s *Said) member(owner strictjson.Value, key string, v strictjson.Value, r 
 	if m == nil {
 		m = r.Other
 		if !Identifier(key) {
-			s.Keys = append(s.Keys, wire.Copy{Choice: s.choice, Owner: owner, Key: key})
+			s.Keys = append(s.Keys, wire.Copy{Choice: s.of(owner), Owner: owner, Key: key})
 		}
 	}
 	switch {
@@ -69,7 +94,7 @@ func (s *Said) member(owner strictjson.Value, key string, v strictjson.Value, r 
 		s.More = s.More || s.choice >= 0
 		return
 	case m.Class == Copied:
-		s.Copies = append(s.Copies, wire.Copy{Choice: s.choice, Owner: owner, Key: m.Key})
+		s.Copies = append(s.Copies, wire.Copy{Choice: s.of(owner), Owner: owner, Key: m.Key, List: v.Kind() == strictjson.Array && m.list()})
 		return
 	case m.Class == Sum && v.Kind() == strictjson.String:
 		if len(v.Bytes()) > 0 {
@@ -80,14 +105,30 @@ func (s *Said) member(owner strictjson.Value, key string, v strictjson.Value, r 
 		s.choices(v, m)
 		return
 	}
-	mark, called := len(s.path), s.called
+	if m.Class == Offsets && v.Len() > 0 {
+		s.Copies = append(s.Copies, wire.Copy{Choice: s.of(owner), Owner: owner, Key: m.Key, List: m.list()})
+	}
+	mark, called, outer := len(s.path), s.called, s.owner
+	s.owner = owner
 	if !(m.Scope == Grows && v.Kind() == strictjson.Object) && !m.wraps() {
 		s.path = appendName(s.path, key)
 	}
 	s.called = called || m.Scope == Input
 	s.value(v, m, m.Scope == Grows || growing && m.Scope != Settled)
-	s.path, s.called = s.path[:mark], called
+	s.path, s.called, s.owner = s.path[:mark], called, outer
 }
+
+// of is the choice that the members of an object are read for.
+func (s *Said) of(owner strictjson.Value) int {
+	if s.Lane == nil {
+		return s.choice
+	}
+	lane, _ := s.Lane(s.path, owner)
+	return lane.Choice
+}
+
+// list tells whether an empty list stays where copies of the text are taken out.
+func (r *Rule) list() bool { return len(r.words) > 0 && r.words[0] == "[]" }
 
 // wraps tells whether the place is left out of the names of lanes: the function object of a tool call.
 func (r *Rule) wraps() bool { return r.Class == Call && r.Key == "function" }
@@ -173,6 +214,13 @@ func (s *Said) array(v strictjson.Value, r *Rule, growing bool) {
 }
 
 func (s *Said) piece(v strictjson.Value, r *Rule, growing bool) {
+	lane, repeats := wire.Lane{Choice: s.choice}, false
+	if s.Lane != nil {
+		lane, repeats = s.Lane(s.path, s.owner)
+		growing = growing && repeats
+	} else {
+		lane.Field = field(s.path)
+	}
 	named, plain := false, false
 	if r.Class == Ident {
 		s.More = s.More || s.choice >= 0
@@ -182,13 +230,12 @@ func (s *Said) piece(v strictjson.Value, r *Rule, growing bool) {
 		}
 		growing = false
 	}
-	p := wire.Piece{Node: v, Whole: !growing, Name: named, Plain: plain}
-	p.Lane = wire.Lane{Choice: s.choice, Field: field(s.path)}
+	p := wire.Piece{Lane: lane, Node: v, Whole: !growing, Repeats: repeats, Name: named, Plain: plain}
 	p.Lane.Arguments = r.Class == Arguments
-	if p.Lane.Arguments || s.called || s.choice >= 0 && inCall(s.path) {
+	if p.Lane.Arguments || s.called || s.Lane == nil && s.choice >= 0 && inCall(s.path) {
 		p.Called, p.Tool = true, s.tool
 	}
-	if s.partial && growing && bytes.IndexByte(s.path, '.') > 0 {
+	if s.Lane == nil && s.partial && growing && bytes.IndexByte(s.path, '.') > 0 {
 		if run, _, ok := PartOf(p.Lane.Field); ok {
 			p.Run, p.Part = len(run), s.number
 		}

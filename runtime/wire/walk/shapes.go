@@ -147,6 +147,10 @@ func (g *gathered) below(r *Rule, place string, visit func(*Rule, string)) {
 		visit(m, strings.TrimPrefix(place+"."+m.Key, "."))
 	}
 	for _, t := range r.types {
+		if r.Class == Item {
+			visit(t, place+"<"+t.kind+">")
+			continue
+		}
 		for _, m := range t.members {
 			if !slices.Contains(r.members, m) {
 				visit(m, place+"<"+t.kind+">."+m.Key)

@@ -68,7 +68,7 @@ func (w *Walk) value(n strictjson.Node, r *Rule, c context) *wire.Fault {
 	if r.Scope != Inherit {
 		c = r.enter(c)
 	}
-	if r.reach != "" && r.Class != Opaque && used(n) {
+	if r.reach != "" && r.Class != Opaque && used(n) && !(r.Class == State && r.holds(n)) {
 		w.reach(r, n)
 	}
 	switch r.Class {
@@ -84,6 +84,8 @@ func (w *Walk) value(n strictjson.Node, r *Rule, c context) *wire.Fault {
 		return switches(n)
 	case Tokens:
 		return w.tokens(n, c)
+	case Item:
+		return w.item(n, r, c)
 	case Message, Tool, Offer:
 		if n.Kind() != strictjson.Object {
 			return Invalid("", "must be an object")

@@ -1,0 +1,232 @@
+package openai
+
+import (
+	"strings"
+
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
+)
+
+// Answer reads a whole answer leniently; see wire.Format.
+func (f responses) Answer(body []byte) (*wire.Answer, error) {
+	doc, err := strictjson.ReadReply(body)
+	if err != nil {
+		return nil, misread("the model server's answer is not JSON that can be read without doubt")
+	}
+	root := doc.Root()
+	if root.Kind() != strictjson.Object || root.Get("output").Kind() != strictjson.Array || failed(root) {
+		doc.Release()
+		return nil, misread("the model server's answer has no output")
+	}
+	a := &answer{}
+	a.Answer = wire.Answer{Format: f, Doc: doc, Model: string(root.Get("model").Bytes())}
+	a.Usage = responseUsage(root.Get("usage"))
+	s := walk.NewSaid(a.room[:0], nil, a.finish[:0], false)
+	s.Lane = outputLane
+	s.Object(root, responseAnswer, false)
+	a.Pieces, a.Copies, a.Keys = s.Pieces, s.Copies, s.Keys
+	s.Done()
+	a.Finish = append(a.finish[:0], ending(root))
+	a.IDs = stateIDs(root)
+	return &a.Answer, nil
+}
+
+// stateIDs are the ids of state in an answer.
+func stateIDs(response strictjson.Value) (out []wire.ID) {
+	add := func(kind string, v strictjson.Value) {
+		if v.Kind() == strictjson.String {
+			out = append(out, wire.ID{Kind: kind, Node: v})
+		}
+	}
+	add("previous_response", response.Get("id"))
+	add("previous_response", response.Get("previous_response_id"))
+	add("conversation", response.Get("conversation", "id"))
+	response.Get("output").Elements(func(_ int, item strictjson.Value) bool {
+		add("item_reference", item.Get("id"))
+		return true
+	})
+	return out
+}
+
+// ending is why an answer ended, in the words of chats.
+func ending(response strictjson.Value) string {
+	switch string(response.Get("status").Bytes()) {
+	case "incomplete":
+		if string(response.Get("incomplete_details", "reason").Bytes()) == "content_filter" {
+			return "content_filter"
+		}
+		return "length"
+	case "completed":
+		calls := false
+		response.Get("output").Elements(func(_ int, item strictjson.Value) bool {
+			t := string(item.Get("type").Bytes())
+			calls = calls || t == "function_call" || t == "custom_tool_call"
+			return !calls
+		})
+		if calls {
+			return "tool_calls"
+		}
+	}
+	return "stop"
+}
+
+// responseUsage reads a usage object; what is none is not Known.
+func responseUsage(u strictjson.Value) wire.Usage {
+	if u.Kind() != strictjson.Object {
+		return wire.Usage{}
+	}
+	return wire.Usage{
+		Input:  count(u.Get("input_tokens")),
+		Output: count(u.Get("output_tokens")),
+		Cached: count(u.Get("input_tokens_details", "cached_tokens")),
+		Known:  true,
+	}
+}
+
+// Event reads the data of one event; see wire.Format.
+func (f responses) Event(data []byte) (*wire.Event, error) {
+	if string(data) == "[DONE]" {
+		return &wire.Event{Format: f, Done: true}, nil
+	}
+	doc, err := strictjson.ReadReply(data)
+	if err != nil {
+		return nil, misread("an event of the model server's stream is not JSON that can be read without doubt")
+	}
+	root := doc.Root()
+	kind, ok := strings.CutPrefix(string(root.Get("type").Bytes()), "response.")
+	ok = ok || kind == "keepalive"
+	ev := &event{}
+	ev.Event = wire.Event{Format: f, Doc: doc, Error: failed(root) || kind == "error" || kind == "failed"}
+	switch {
+	case ev.Error:
+		return &ev.Event, nil
+	case !ok || root.Kind() != strictjson.Object || !ev.response(root, kind):
+		doc.Release()
+		return nil, misread("an event of the model server's stream is of no type, or has no place")
+	}
+	return &ev.Event, nil
+}
+
+// response reads an event of a type. It tells whether the event has the place that it needs.
+func (ev *event) response(root strictjson.Value, kind string) bool {
+	s := walk.NewSaid(ev.room[:0], ev.finished[:0], ev.finish[:0], true)
+	defer s.Done()
+	ok := true
+	field, delta := strings.CutSuffix(kind, ".delta")
+	whole, done := strings.CutSuffix(kind, ".done")
+	switch {
+	case delta && streamed[field].whole != "":
+		ok = ev.delta(s, root, field)
+	case done && streamed[whole].whole != "":
+		ok = ev.whole(s, root, whole)
+	case root.Get("delta").Kind() != strictjson.Invalid:
+		return false // a text that could not be followed
+	default:
+		ok = ev.other(s, root, kind)
+	}
+	ev.Pieces, ev.Copies, ev.Keys = s.Pieces, s.Copies, s.Keys
+	if id := root.Get("item_id"); id.Kind() == strictjson.String {
+		ev.IDs = append(ev.IDs, wire.ID{Kind: "item_reference", Node: id})
+	}
+	return ok
+}
+
+// delta reads a piece of a text.
+func (ev *event) delta(s *walk.Said, root strictjson.Value, field string) bool {
+	lane := eventLane(field, root)
+	s.Lane = func(path []byte, _ strictjson.Value) (wire.Lane, bool) {
+		if string(path) == "delta" {
+			return lane, true
+		}
+		return wire.Lane{Choice: lane.Choice, Field: string(path)}, false
+	}
+	rule := responseEvent
+	if lane.Arguments {
+		rule = argumentEvent
+	}
+	s.Object(root, rule, false)
+	ev.Bare = true
+	return lane.Choice >= 0 && root.Get("delta").Kind() == strictjson.String
+}
+
+// whole reads a text that is done.
+func (ev *event) whole(s *walk.Said, root strictjson.Value, field string) bool {
+	lane := eventLane(field, root)
+	s.Of(-1, string(root.Get("name").Bytes()))
+	s.Lane = func(path []byte, _ strictjson.Value) (wire.Lane, bool) {
+		if string(path) == streamed[field].whole {
+			return lane, true
+		}
+		return wire.Lane{Choice: lane.Choice, Field: string(path)}, false
+	}
+	s.Object(root, responseEvent, false)
+	ev.Finished = append(ev.finished[:0], lane.Choice)
+	return lane.Choice >= 0
+}
+
+// other reads an event that is about a part, an item, the whole answer, or something else.
+func (ev *event) other(s *walk.Said, root strictjson.Value, kind string) bool {
+	item, adds := number(root.Get("output_index")), strings.HasSuffix(kind, ".added")
+	place := wire.Lane{Choice: choiceOf(item, inItem, 0)}
+	s.Lane = func(path []byte, _ strictjson.Value) (wire.Lane, bool) {
+		return wire.Lane{Choice: place.Choice, Field: string(path)}, false
+	}
+	if root.Get("content_index").Kind() == strictjson.Number {
+		place.Choice = choiceOf(item, inContent, number(root.Get("content_index")))
+	}
+	if kind == "output_text.annotation.added" {
+		ev.Needs = "annotation"
+	}
+	s.Object(root, responseEvent, false)
+	ok := place.Choice >= 0
+	s.Lane = outputLane
+	if v := root.Get("item"); v.Kind() == strictjson.Object {
+		s.At("output", item)
+		s.Value(v, walk.Find(responseAnswer, "output").Items, adds)
+		if id := v.Get("id"); id.Kind() == strictjson.String {
+			ev.IDs = append(ev.IDs, wire.ID{Kind: "item_reference", Node: id})
+		}
+	}
+	if v := root.Get("part"); v.Kind() == strictjson.Object {
+		member, at := "content", number(root.Get("content_index"))
+		if strings.HasPrefix(kind, "reasoning_summary_part.") {
+			member, at = "summary", number(root.Get("summary_index"))
+		}
+		ok = ok && at >= 0
+		s.At("output", item, member, at)
+		s.Value(v, walk.Find(walk.Find(responseAnswer, "output").Items, member).Items, adds)
+	}
+	if v := root.Get("response"); v.Kind() == strictjson.Object {
+		s.At()
+		s.Object(v, responseAnswer, false)
+		ev.IDs = stateIDs(v)
+		ev.end(v, kind)
+	}
+	if strings.HasSuffix(kind, ".done") || ev.Last {
+		ev.ends(s.Pieces)
+	}
+	return ok
+}
+
+// end reads what the last event says of the whole.
+func (ev *event) end(response strictjson.Value, kind string) {
+	if kind != "completed" && kind != "incomplete" {
+		return
+	}
+	ev.Last = true
+	ev.Finish = append(ev.finish[:0], ending(response))
+	if u := responseUsage(response.Get("usage")); u.Known {
+		ev.Usage = &u
+	}
+}
+
+// ends says that the lanes of the pieces end with the event.
+func (ev *event) ends(pieces []wire.Piece) {
+	ev.Finished = ev.finished[:0]
+	for i := range pieces {
+		if pieces[i].Repeats {
+			ev.Finished = append(ev.Finished, pieces[i].Lane.Choice)
+		}
+	}
+}

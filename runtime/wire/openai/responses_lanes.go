@@ -1,0 +1,157 @@
+package openai
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// Texts of an answer are told apart by their item, what they are in it, and their part. The three make the choice of a lane,
+// whose field is the name that the stream's events have for such a text: response.FIELD.delta.
+
+// shelf is what a text is in an item.
+type shelf int
+
+const (
+	inContent shelf = iota
+	inSummary
+	inItem // beside both
+)
+
+const (
+	maxItems = 1 << 16
+	maxParts = 1 << 12
+)
+
+// choiceOf is the choice of a lane; -1 where there are more items or parts than that.
+func choiceOf(item int, s shelf, part int) int {
+	if item < 0 || item >= maxItems || part < 0 || part >= maxParts {
+		return -1
+	}
+	return (item*4+int(s))*maxParts + part
+}
+
+// placeOf takes a choice apart.
+func placeOf(choice int) (item int, s shelf, part int) {
+	return choice / maxParts / 4, shelf(choice / maxParts % 4), choice % maxParts
+}
+
+// outputLane is the lane of a text by the way to it from the answer, such as output.0.content.1.text, and whether the
+// stream repeats it. What stands outside the output is of none, but has a field all the same.
+func outputLane(path []byte, owner strictjson.Value) (wire.Lane, bool) {
+	rest, ok := bytes.CutPrefix(path, []byte("output."))
+	if !ok {
+		return wire.Lane{Choice: -1, Field: string(path)}, false
+	}
+	item, rest := index(rest)
+	head, tail, _ := bytes.Cut(rest, []byte("."))
+	lane := wire.Lane{Choice: choiceOf(item, inItem, 0), Field: string(rest)}
+	switch string(head) {
+	case "content", "summary":
+		part, leaf := index(tail)
+		s := inContent
+		if head[0] == 's' {
+			s = inSummary
+		}
+		lane.Choice = choiceOf(item, s, part)
+		return named(lane, partField(s, string(leaf), owner))
+	case "arguments", "input", "code":
+		if len(tail) == 0 {
+			return named(lane, itemField(string(head), owner))
+		}
+	}
+	return lane, false
+}
+
+// named gives a lane the name that the events have for it; "" is none.
+func named(lane wire.Lane, field string) (wire.Lane, bool) {
+	if field == "" || lane.Choice < 0 {
+		return lane, false
+	}
+	lane.Field = field
+	lane.Arguments = strings.HasSuffix(field, "_arguments")
+	return lane, true
+}
+
+func partField(s shelf, leaf string, part strictjson.Value) string {
+	switch {
+	case leaf == "refusal":
+		return "refusal"
+	case leaf != "text":
+		return ""
+	case s == inSummary:
+		return "reasoning_summary_text"
+	case string(part.Get("type").Bytes()) == "reasoning_text":
+		return "reasoning_text"
+	}
+	return "output_text"
+}
+
+func itemField(member string, item strictjson.Value) string {
+	kind := string(item.Get("type").Bytes())
+	switch {
+	case member == "code":
+		return "code_interpreter_call_code"
+	case member == "input":
+		return "custom_tool_call_input"
+	case kind == "mcp_call", kind == "mcp_approval_request":
+		return "mcp_call_arguments"
+	}
+	return "function_call_arguments"
+}
+
+// index reads the index that a path begins with.
+func index(path []byte) (int, []byte) {
+	head, rest, _ := bytes.Cut(path, []byte("."))
+	i, err := strconv.Atoi(string(head))
+	if err != nil {
+		return -1, path
+	}
+	return i, rest
+}
+
+// streamed are the names of texts that come in deltas, each with where it is, and with the member of the event that repeats
+// it whole.
+var streamed = map[string]struct {
+	shelf shelf
+	whole string
+}{
+	"output_text":                {inContent, "text"},
+	"refusal":                    {inContent, "refusal"},
+	"reasoning_text":             {inContent, "text"},
+	"reasoning_summary_text":     {inSummary, "text"},
+	"function_call_arguments":    {inItem, "arguments"},
+	"mcp_call_arguments":         {inItem, "arguments"},
+	"custom_tool_call_input":     {inItem, "input"},
+	"code_interpreter_call_code": {inItem, "code"},
+}
+
+// eventLane is the lane that an event of a text is of, by the event's own indexes.
+func eventLane(field string, root strictjson.Value) wire.Lane {
+	s := streamed[field].shelf
+	part := 0
+	switch s {
+	case inContent:
+		part = number(root.Get("content_index"))
+	case inSummary:
+		part = number(root.Get("summary_index"))
+	}
+	lane := wire.Lane{Choice: choiceOf(number(root.Get("output_index")), s, part)}
+	lane, _ = named(lane, field)
+	return lane
+}
+
+// number is an index; 0 where there is none, -1 where it is no index.
+func number(v strictjson.Value) int {
+	if v.Kind() == strictjson.Invalid || v.Kind() == strictjson.Null {
+		return 0
+	}
+	n, ok := v.Int64()
+	if !ok || n < 0 || n > maxItems {
+		return -1
+	}
+	return int(n)
+}
