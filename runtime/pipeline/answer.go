@@ -186,6 +186,7 @@ type producer struct {
 	head   cache.Head
 	key    cache.Key
 	usage  wire.Usage
+	sent   int // events so far
 }
 
 // whole produces a whole answer.
@@ -268,6 +269,10 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		return err
 	}
 	for _, ev := range evs {
+		if f, ok := ev.Format.(wire.Numbered); ok { // some were dropped on the way, or added
+			f.Number(ev, p.sent)
+		}
+		p.sent++
 		frame := cache.Frame{Data: ev.Doc.Append(nil), Usage: ev.UsageEnd}
 		ev.Doc.Release()
 		if err := p.flight.Write(frame); err != nil {

@@ -117,7 +117,7 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 		var err error
 		frames, err = src.Next(ctx, frames[:0])
 		if errors.Is(err, io.EOF) {
-			return r.endStream(ctx, src, w.restore)
+			return w.end(ctx, src)
 		}
 		if err != nil {
 			return exchange.AsError(exchange.StageForward, err)
@@ -140,6 +140,7 @@ type writer struct {
 	stream   bool              // a frame is one event; else it is a whole answer, to be split
 	verbatim exchange.Verbatim // nil where frames must be read
 	restore  editor            // nil where there is nothing to restore
+	sent     int               // events that were read and written so far
 }
 
 func (w *writer) frame(ctx context.Context, f cache.Frame) error {
@@ -166,7 +167,7 @@ func (w *writer) frame(ctx context.Context, f cache.Frame) error {
 				return err
 			}
 		}
-		w.r.add(out)
+		w.add(out)
 	}
 	return nil
 }
@@ -185,21 +186,27 @@ func (w *writer) events(data []byte) ([]*wire.Event, error) {
 	return format.Split(a)
 }
 
-func (r *run) add(evs []*wire.Event) {
+func (w *writer) add(evs []*wire.Event) {
 	for _, ev := range evs {
-		r.out = r.surface.Event(r.out, r.x, ev)
+		if f, ok := ev.Format.(wire.Numbered); ok {
+			f.Number(ev, w.sent)
+		}
+		w.sent++
+		w.r.out = w.r.surface.Event(w.r.out, w.r.x, ev)
 		ev.Doc.Release()
 	}
 }
 
-func (r *run) endStream(ctx context.Context, src source, restore editor) error {
+// end ends a complete stream.
+func (w *writer) end(ctx context.Context, src source) error {
+	r := w.r
 	r.out = r.out[:0]
-	if restore != nil {
-		evs, err := restore.End(ctx)
+	if w.restore != nil {
+		evs, err := w.restore.End(ctx)
 		if err != nil {
 			return exchange.AsError(exchange.StageReply, err)
 		}
-		r.add(evs)
+		w.add(evs)
 	}
 	r.x.Usage = src.Usage()
 	r.out = r.surface.End(r.out)

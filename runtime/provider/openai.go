@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sluicegate/sluice/runtime/sse"
@@ -58,6 +59,8 @@ func openAIPath(c *upstream.Call) string {
 		return "/chat/completions"
 	case wire.Completions:
 		return "/completions"
+	case wire.Responses:
+		return "/responses"
 	case wire.Embeddings:
 		return "/embeddings"
 	case wire.Rerank:
@@ -84,7 +87,7 @@ func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 		return nil, f
 	}
 	if c.Stream {
-		return d.stream(resp)
+		return d.stream(resp, c.Operation == wire.Responses)
 	}
 	return whole(resp)
 }
@@ -148,15 +151,15 @@ func reported(status int) error {
 	return f
 }
 
-// stream begins a streamed answer.
-func (d *openAI) stream(resp *upstream.Response) (*upstream.Reply, error) {
+// stream begins a streamed answer. One whose events are typed ends with the last of a response.
+func (d *openAI) stream(resp *upstream.Response, typed bool) (*upstream.Reply, error) {
 	if resp.Header.ContentType != "text/event-stream" {
 		_ = resp.Close()
 		f := upstream.Broken("the answer is not an event stream although one was asked for")
 		f.Status = resp.Status
 		return nil, f
 	}
-	events := &openAIEvents{resp: resp, reader: sse.NewReader(resp, d.maxEvent)}
+	events := &openAIEvents{resp: resp, reader: sse.NewReader(resp, d.maxEvent), typed: typed}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: events}, nil
 }
 
@@ -165,6 +168,7 @@ func (d *openAI) stream(resp *upstream.Response) (*upstream.Reply, error) {
 type openAIEvents struct {
 	resp   *upstream.Response
 	reader *sse.Reader
+	typed  bool // the end is an event of its own, with or without [DONE] behind it
 	begun  bool
 	done   bool
 	err    error
@@ -189,13 +193,40 @@ func (e *openAIEvents) Next() ([]byte, error) {
 	if !e.begun {
 		e.begun = true
 		e.resp.Begun()
-		if holdsError(ev.Data) {
+		if holdsError(ev.Data) || e.typed && slices.Contains(failures, eventType(ev.Data)) {
 			e.err = reported(e.resp.Status)
 			return nil, e.err
 		}
 	}
 	e.done = bytes.Equal(bytes.TrimSpace(ev.Data), doneData)
+	if e.typed {
+		if e.done {
+			e.err = upstream.Interrupted(io.ErrUnexpectedEOF)
+			return nil, e.err
+		}
+		e.done = slices.Contains(endings, eventType(ev.Data))
+	}
 	return ev.Data, nil
+}
+
+// The types of a response's events that end its stream, and those of them that say it failed.
+var (
+	endings  = []string{"response.completed", "response.incomplete", "response.failed", "error"}
+	failures = endings[2:]
+)
+
+// eventType is the type of a typed event where it may be one that ends the stream; else "". Only what has such a word in
+// it is worth reading for it.
+func eventType(data []byte) string {
+	if !slices.ContainsFunc(endings, func(word string) bool { return bytes.Contains(data, []byte(`"`+word+`"`)) }) {
+		return ""
+	}
+	r, err := strictjson.ReadReply(data)
+	if err != nil {
+		return "" // whoever reads the event will say so
+	}
+	defer r.Release()
+	return string(r.Root().Get("type").Bytes())
 }
 
 func (e *openAIEvents) fail(err error) error {

@@ -39,6 +39,7 @@ func table() map[string]route {
 		"/v1/chat/completions":      {method: http.MethodPost, surface: openai.ChatSurface()},
 		"/v1/completions":           {method: http.MethodPost, surface: openai.CompletionsSurface()},
 		"/v1/embeddings":            {method: http.MethodPost, surface: openai.EmbeddingsSurface()},
+		"/v1/responses":             {method: http.MethodPost, surface: openai.ResponsesSurface()},
 		"/v1/rerank":                {method: http.MethodPost, surface: openai.RerankSurface()},
 		"/v1/ranking":               {method: http.MethodPost, surface: openai.RankingSurface()},
 		"/v2":                       {method: http.MethodGet, page: `{"name":"sluice","extensions":[]}`},

@@ -142,6 +142,13 @@ type Format interface {
 	Split(a *Answer) ([]*Event, error)
 }
 
+// Numbered is a Format whose streams number their events.
+type Numbered interface {
+	Format
+	// Number gives an event its number, from 0.
+	Number(ev *Event, n int)
+}
+
 // Lane names one text that a stream builds up piece by piece: a choice and a field of it.
 type Lane struct {
 	Choice    int    // -1: outside the choices

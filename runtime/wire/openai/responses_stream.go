@@ -138,7 +138,7 @@ func (s *splitResponse) add(b []byte) {
 		s.err = err
 		return
 	}
-	Number(ev, len(s.events))
+	responses{}.Number(ev, len(s.events))
 	s.events = append(s.events, ev)
 }
 
@@ -267,9 +267,9 @@ func (s *splitResponse) text(lane wire.Lane, v, item strictjson.Value) {
 	}
 }
 
-// Number gives an event of a stream its number, where its format numbers events. The first is 0.
-func Number(ev *wire.Event, n int) {
-	if ev.Doc == nil || ev.Format.Name() != Responses.Name() {
+// Number gives an event of a stream its number; see wire.Numbered.
+func (responses) Number(ev *wire.Event, n int) {
+	if ev.Doc == nil {
 		return
 	}
 	root := ev.Doc.Root()
