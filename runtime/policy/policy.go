@@ -75,7 +75,7 @@ type ModelFacts struct {
 	Labels        map[string]string
 	Input, Output float64 // cost, USD per million usage tokens
 	Context       int     // usage tokens; 0: unknown
-	Health        string  // "healthy", "degraded" or "down"
+	Health        string  // "healthy", "degraded", "warming" or "down"
 	LatencyBucket string  // "fast", "medium" or "slow"
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"io"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,13 @@ type Endpoint struct {
 	o      EndpointOptions
 	hash   uint64 // of its identity, for balance by conversation
 	record *record
+	found  atomic.Pointer[string] // the model's name, as its Namer gave it last
+}
+
+// Namer is a Caller that asks its server what the model is called there. It remembers: Name is called before each attempt.
+type Namer interface {
+	// Name gives the name, or "" where the configured one holds. Errors are *Failure.
+	Name(ctx context.Context) (string, error)
 }
 
 // NewEndpoint makes an Endpoint; Close frees it.
@@ -56,8 +64,29 @@ func (e *Endpoint) key() string { return e.o.Name + "\x00" + e.o.URL + "\x00" + 
 // Name is the configured name.
 func (e *Endpoint) Name() string { return e.o.Name }
 
-// Model is the model's name at the model server.
-func (e *Endpoint) Model() string { return e.o.Model }
+// Model is the model's name at the model server, as configured or as a Namer found out.
+func (e *Endpoint) Model() string {
+	if name := e.found.Load(); name != nil {
+		return *name
+	}
+	return e.o.Model
+}
+
+// name asks a Namer for the model's name.
+func (e *Endpoint) name(ctx context.Context) *Failure {
+	n, ok := e.o.Caller.(Namer)
+	if !ok {
+		return nil
+	}
+	name, err := n.Name(ctx)
+	if err != nil {
+		return e.failed(ctx, err)
+	}
+	if name != "" && name != e.Model() {
+		e.found.Store(&name)
+	}
+	return nil
+}
 
 // Health is how the endpoint has behaved lately.
 func (e *Endpoint) Health() Health { return e.record.health(time.Now()) }
@@ -190,13 +219,17 @@ func (p *Pool) Allows(endpoint string, c Constraint) bool {
 	return false
 }
 
-// Health is Healthy where all endpoints are, Down where all are (or there are none), else Degraded.
+// Health is Healthy where all endpoints are, Down where all are (or there are none), Warming where all that are not down
+// are, else Degraded.
 func (p *Pool) Health() Health {
-	now, healthy, down := time.Now(), 0, 0
+	now := time.Now()
+	var healthy, warming, down int
 	for _, e := range p.endpoints {
 		switch e.record.health(now) {
 		case Healthy:
 			healthy++
+		case Warming:
+			warming++
 		case Down:
 			down++
 		}
@@ -204,6 +237,8 @@ func (p *Pool) Health() Health {
 	switch len(p.endpoints) {
 	case down:
 		return Down
+	case down + warming:
+		return Warming
 	case healthy:
 		return Healthy
 	default:

@@ -62,6 +62,7 @@ var messages = map[wire.Code]string{
 	wire.StreamInterrupted:   "the model server's answer ended early; what came so far is not complete",
 	wire.RateLimited:         "the model server is at its limit; wait before trying again",
 	wire.Overloaded:          "the model's endpoints have as much to do as they can; try again later",
+	wire.ModelWarming:        "the model is starting; try again in a minute",
 	wire.NoEndpoint:          "no endpoint may serve this request now",
 	wire.ClientClosed:        "the caller went away",
 	wire.UnsupportedOp:       "the model's endpoints have no such operation; ask for another model",

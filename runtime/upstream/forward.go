@@ -87,11 +87,14 @@ func (t *Target) try(ctx context.Context, buf *[]byte, attempt func([]byte, Targ
 			t.Endpoint.record.leave()
 		}
 	}()
-	call := attempt((*buf)[:0], *t)
-	start := time.Now()
-	reply, f = t.Endpoint.call(ctx, call)
-	open = f == nil && reply.Events != nil
-	keepRoom(buf, len(call.Body))
+	start, call := time.Now(), &Call{}
+	if f = t.Endpoint.name(ctx); f == nil {
+		call = attempt((*buf)[:0], *t)
+		start = time.Now()
+		reply, f = t.Endpoint.call(ctx, call)
+		open = f == nil && reply.Events != nil
+		keepRoom(buf, len(call.Body))
+	}
 	a := exchange.Attempt{Model: t.Model, Endpoint: t.Endpoint.Name(), Duration: time.Since(start)}
 	if f == nil {
 		a.Status = reply.Status
@@ -118,16 +121,21 @@ func (e *Endpoint) call(ctx context.Context, c *Call) (*Reply, *Failure) {
 		reply.Events, err = e.watch(ctx, reply.Events)
 	}
 	if err != nil {
-		f := asFailure(err)
-		if gone := abandoned(ctx, f.BodySent); gone != nil {
-			f = gone
-		}
-		e.record.failed(f, time.Now())
-		return nil, f
+		return nil, e.failed(ctx, err)
 	}
 	now := time.Now()
 	e.record.succeeded(now.Sub(start), now)
 	return reply, nil
+}
+
+// failed notes a failed attempt.
+func (e *Endpoint) failed(ctx context.Context, err error) *Failure {
+	f := asFailure(err)
+	if gone := abandoned(ctx, f.BodySent); gone != nil {
+		f = gone
+	}
+	e.record.failed(f, time.Now())
+	return f
 }
 
 // watch reads the first event and gives a stream that begins with it and whose end is noted in the record.

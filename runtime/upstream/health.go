@@ -14,6 +14,7 @@ type Health string
 const (
 	Healthy  Health = "healthy"
 	Degraded Health = "degraded" // its last call failed, or it asked for a pause
+	Warming  Health = "warming"  // scaled to zero, and starting
 	Down     Health = "down"     // out of the rotation: several calls in a row failed, or its health checks
 )
 
@@ -64,6 +65,7 @@ type record struct {
 	sick     bool          // it does not pass its health checks
 	asked    bool          // there are health checks
 	pause    time.Time     // asked for a pause until then
+	warming  bool          // it is starting, as its last call said
 	latency  time.Duration // smoothed
 	timed    time.Time     // when latency was last added to
 	back     time.Time     // in the rotation since then
@@ -148,7 +150,7 @@ func (r *record) succeeded(took time.Duration, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closeCircuit(now)
-	r.failures, r.pause, r.timed = 0, time.Time{}, now
+	r.failures, r.pause, r.timed, r.warming = 0, time.Time{}, now, false
 	r.window.count(now, false)
 	if r.latency == 0 {
 		r.latency = took
@@ -168,7 +170,8 @@ func (r *record) failed(f *Failure, now time.Time) {
 		r.closeCircuit(now)
 		r.failures = 0
 		r.window.count(now, false)
-	case f.Code == wire.RateLimited, f.Code == wire.Overloaded:
+	case f.Code == wire.RateLimited, f.Code == wire.Overloaded, f.Code == wire.ModelWarming:
+		r.warming = f.Code == wire.ModelWarming
 		pause := f.RetryAfter
 		if pause <= 0 {
 			pause = defaultPause
@@ -217,6 +220,8 @@ func (r *record) health(now time.Time) Health {
 	switch {
 	case r.sick, r.ejection > 0:
 		return Down
+	case r.warming:
+		return Warming
 	case r.failures > 0, now.Before(r.pause):
 		return Degraded
 	default:

@@ -64,6 +64,7 @@ const (
 	StreamInterrupted   Code = "stream_interrupted"
 	Overloaded          Code = "overloaded"
 	NoEndpoint          Code = "no_endpoint"
+	ModelWarming        Code = "model_warming"
 	UpstreamTimeout     Code = "upstream_timeout"
 )
 
@@ -107,6 +108,7 @@ var codes = map[Code]codeRow{
 	StreamInterrupted:   {502, true, "the model server's stream ended early"},
 	Overloaded:          {503, true, "the gateway, or the model server, is at its capacity"},
 	NoEndpoint:          {503, true, "no endpoint of the model may serve the request now"},
+	ModelWarming:        {503, true, "the model is starting: it had been scaled to zero"},
 	UpstreamTimeout:     {504, true, "the model server did not answer in time"},
 }
 

@@ -22,7 +22,7 @@ candidates contains [object.get(ranks, model.health, 0), model.cost.input + mode
 
 # METADATA
 # description: Ranks of health. What is not here counts as healthy.
-ranks := {"degraded": 1, "down": 2}
+ranks := {"degraded": 1, "warming": 1, "down": 2}
 
 # METADATA
 # description: Reasons that are known once a model is chosen.

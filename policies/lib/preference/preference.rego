@@ -46,7 +46,7 @@ order := data.preference.order
 
 # METADATA
 # description: A number for a model in one respect; the less the better.
-rank("health", model) := object.get({"degraded": 1, "down": 2}, model.health, 0)
+rank("health", model) := object.get({"degraded": 1, "warming": 1, "down": 2}, model.health, 0)
 
 rank("latency", model) := object.get({"fast": 0, "medium": 1, "slow": 2}, model.latency_bucket, 1)
 
