@@ -81,7 +81,7 @@ func prices(m *config.Model) map[string]pipeline.Price {
 
 func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *upstream.Endpoint {
 	o := provider.Options{
-		URL: e.URL, Registry: b.c.registry, APIs: e.APIs, MaxOutput: int64(m.MaxOutput),
+		URL: e.URL, Model: e.Model, Registry: b.c.registry, APIs: e.APIs, MaxOutput: int64(m.MaxOutput),
 		Betas: e.Betas, MaxAnswer: int(b.cfg.Limits.Answer), MaxEvent: int(b.cfg.Limits.Event),
 		Timeouts: upstream.Timeouts{Connect: e.Timeouts.Connect, FirstByte: e.Timeouts.FirstByte, Idle: e.Timeouts.Idle},
 	}

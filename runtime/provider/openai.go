@@ -76,6 +76,11 @@ func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 	if path == "" {
 		return nil, unsupported(c.Operation)
 	}
+	return d.callAt(ctx, path, c)
+}
+
+// callAt sends one request to a path.
+func (d *openAI) callAt(ctx context.Context, path string, c *upstream.Call) (*upstream.Reply, error) {
 	req := upstream.Request{Path: path, Body: c.Body, Stream: c.Stream, RequestID: c.RequestID, Header: c.Header}
 	resp, err := send(ctx, d.transport, d.credential, &req, bearer)
 	if err != nil {

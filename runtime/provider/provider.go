@@ -25,6 +25,7 @@ type Options struct {
 	MaxEvent   int                // bytes of one event of a stream; 0 means 1 MiB
 	Registry   *upstream.Registry // shares connections with other generations; nil: not shared
 	WordDelay  time.Duration      // demo's pause before each streamed word
+	Model      string             // the model's name there, as configured; "" where the dialect is to find it out
 	APIs       []string           // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
 	Betas      []string           // of anthropic: the betas of the API that callers may ask for
 	MaxOutput  int64              // usage tokens of an answer where a translated request names no limit and needs one; 0: 4096
@@ -41,9 +42,12 @@ type dialect struct {
 // dialects is THE table of dialects.
 var dialects = map[string]dialect{
 	"openai":    {newOpenAI, openAIFormats},
-	"oip":       {newOIP, only("oip.infer")},
-	"demo":      {newDemo, only("openai.chat", "openai.completions", "openai.embeddings")},
 	"anthropic": {newAnthropic, only("anthropic.messages", "anthropic.count_tokens")},
+	"nim":       {newNIM, only("openai.chat", "openai.completions", "openai.embeddings", "openai.ranking")},
+	"oip":       {newOIP, only("oip.infer")},
+	"cloudera":  {newCloudera, only("openai.chat", "openai.completions", "openai.embeddings", "openai.ranking", "oip.infer")},
+	"workbench": {newWorkbench, only("openai.chat")},
+	"demo":      {newDemo, only("openai.chat", "openai.completions", "openai.embeddings")},
 }
 
 // only are the formats of a dialect that speaks the same at every endpoint.

@@ -36,6 +36,7 @@ type Endpoint struct {
 	o      EndpointOptions
 	hash   uint64 // of its identity, for balance by conversation
 	record *record
+	namer  Namer                  // the Caller's; nil: the configured name holds
 	found  atomic.Pointer[string] // the model's name, as its Namer gave it last
 }
 
@@ -48,6 +49,7 @@ type Namer interface {
 // NewEndpoint makes an Endpoint; Close frees it.
 func NewEndpoint(o EndpointOptions) *Endpoint {
 	e := &Endpoint{o: o}
+	e.namer, _ = as[Namer](o.Caller)
 	h := fnv.New64a()
 	_, _ = io.WriteString(h, e.key()) // a hash takes everything
 	e.hash = h.Sum64()
@@ -74,11 +76,10 @@ func (e *Endpoint) Model() string {
 
 // name asks a Namer for the model's name.
 func (e *Endpoint) name(ctx context.Context) *Failure {
-	n, ok := e.o.Caller.(Namer)
-	if !ok {
+	if e.namer == nil {
 		return nil
 	}
-	name, err := n.Name(ctx)
+	name, err := e.namer.Name(ctx)
 	if err != nil {
 		return e.failed(ctx, err)
 	}

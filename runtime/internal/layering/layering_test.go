@@ -39,7 +39,7 @@ const rules = `
 	runtime/audit            : wire exchange
 	runtime/metrics          : wire exchange
 	runtime/upstream         : wire exchange
-	runtime/provider         : strictjson sse wire upstream wire/translate wire/anthropic
+	runtime/provider         : strictjson sse wire upstream wire/translate wire/anthropic wire/openai
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
 	runtime/server           : wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
 	runtime/control          : config credential strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters
