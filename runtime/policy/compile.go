@@ -84,13 +84,12 @@ func load(s Source, o Options, tests bool) (*loaded, Faults) {
 		faults = append(faults, faultsOf(s.name, c.Errors)...)
 	}
 	faults = append(faults, s.checks(c, data, modules)...)
-	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
-	return &loaded{c, store, modules}, faults
+	return &loaded{c, newStore(data), modules}, faults
 }
 
 // parse reads every module, tests included.
 func (s Source) parse() (map[string]*ast.Module, Faults) {
-	options := ast.ParserOptions{Capabilities: capabilities(), ProcessAnnotation: true, RegoVersion: ast.RegoV1}
+	options := parserOptions()
 	modules := map[string]*ast.Module{}
 	var faults Faults
 	for _, f := range s.files {
@@ -114,14 +113,23 @@ func (s Source) parse() (map[string]*ast.Module, Faults) {
 func newCompiler(o Options, data map[string]any, test bool) *ast.Compiler {
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, inputSchema(o.ReadsText))
-	return ast.NewCompiler().
-		WithCapabilities(grantsOf(o).capabilities(test)).
-		WithStrict(true).
+	return strictCompiler(grantsOf(o).capabilities(test)).
 		WithSchemas(schemas).
 		WithUseTypeCheckAnnotations(true). // those of anyInput: there are no others
-		WithDefaultRegoVersion(ast.RegoV1).
-		WithPathConflictsCheck(func(path []string) (bool, error) { return has(data, path), nil }).
-		SetErrorLimit(0)
+		WithPathConflictsCheck(func(path []string) (bool, error) { return has(data, path), nil })
+}
+
+func strictCompiler(c *ast.Capabilities) *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(c).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1).SetErrorLimit(0)
+}
+
+func newStore(data map[string]any) storage.Store {
+	return inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
+}
+
+// parserOptions is how modules are read.
+func parserOptions() ast.ParserOptions {
+	return ast.ParserOptions{Capabilities: capabilities(), ProcessAnnotation: true, RegoVersion: ast.RegoV1}
 }
 
 // has tells whether data holds something at the path.

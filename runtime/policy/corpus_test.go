@@ -90,6 +90,15 @@ decision := {"allowed": to_number(input.principal.id) > 0} if input.model == "br
 	}
 }
 
+// What is read as a whole is there as a whole, also where a part of it is read besides.
+func TestTryGivesWholes(t *testing.T) {
+	p := compile(t, "package sluice\n\ndecision := {\"allowed\": true} if {\n\tcount(input.principal.claims.org) == 3\n\tinput.principal.claims.org.unit == \"a\"\n}\n", policy.Options{})
+	report, got := tried(t, p, map[string]string{"r.jsonl": `{"input":{"model":"m","principal":{"claims":{"org":{"unit":"a","x":1,"y":2}}}}}`})
+	if got != "" || report.Asked != 1 {
+		t.Errorf("%+v %s", report, got)
+	}
+}
+
 // How many answers would come from the memo shows how well a policy's answers can be remembered.
 func TestTryTellsWhatIsAlike(t *testing.T) {
 	f := func(decision string, want int) {

@@ -35,6 +35,13 @@ func (n *node) child(key string) *node {
 
 // newPlan makes the plan of reading those paths. An empty path reads the whole input.
 func newPlan(paths [][]string, late, text bool) *node {
+	root := treeOf(paths)
+	root.bind(inputFields, late, text)
+	return root
+}
+
+// treeOf makes nodes of paths. What is read as a whole has no kids.
+func treeOf(paths [][]string) *node {
 	root := &node{}
 	for _, path := range paths {
 		n := root
@@ -43,8 +50,17 @@ func newPlan(paths [][]string, late, text bool) *node {
 		}
 		n.whole = true
 	}
-	root.bind(inputFields, late, text)
+	root.prune()
 	return root
+}
+
+func (n *node) prune() {
+	if n.whole {
+		n.kids = nil
+	}
+	for _, kid := range n.kids {
+		kid.prune()
+	}
 }
 
 // bind ties the nodes to the fields of the input. Names that are no field, or not granted, are left out: for the policy
