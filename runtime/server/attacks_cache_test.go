@@ -52,7 +52,9 @@ func TestAttackCacheKeys(t *testing.T) {
 
 // shared is a policy that lets a tenant share its cache. A request whose seed is 7 stays with the principal.
 const shared = `package sluice
-decision := {"allowed": true, "models": ["model-a"], "cache": {"mode": "read-write", "scope": scope}, "restore": {"tools": ["send"]}}
+decision := {"allowed": true, "models": models, "cache": {"mode": "read-write", "scope": scope}, "restore": {"tools": ["send"]}}
+default models := ["model-a"]
+models := ["claude"] if input.model == "claude"
 default scope := "tenant"
 scope := "principal" if input.params.seed == 7
 `
@@ -61,7 +63,7 @@ scope := "principal" if input.params.seed == 7
 func sharing(t *testing.T, steps ...modelserver.Step) *siege {
 	m := modelserver.New(t, steps...)
 	rest := strings.Replace(gateway.Rest, "builtin:default", "policies", 1)
-	return besiegeWith(t, m, gateway.Callers+model(m)+rest, map[string]string{"policies/main.rego": shared})
+	return besiegeWith(t, m, gateway.Callers+model(m)+beside(m)+rest, map[string]string{"policies/main.rego": shared})
 }
 
 func TestAttackCacheScopes(t *testing.T) {

@@ -19,6 +19,11 @@ func claude(m *modelserver.Server, more string) string {
 	return fmt.Sprintf("models:\n  - name: model-a\n    endpoints: [{name: one, provider: anthropic, url: %q, requires: [redact]%s}]\n", m.URL(), more)
 }
 
+// beside is a model claude at such an endpoint, beside other models.
+func beside(m *modelserver.Server) string {
+	return strings.NewReplacer("models:\n", "", "model-a", "claude").Replace(claude(m, ""))
+}
+
 // speaking is a gateway with the Anthropic API behind it.
 func speaking(t *testing.T, steps ...modelserver.Step) *siege {
 	m := modelserver.New(t, steps...)
@@ -179,4 +184,47 @@ func TestModelsInTwoShapes(t *testing.T) {
 	}
 	f("", `{"object":"list","data":[{"id":"model-a","object":"model"`)
 	f("Anthropic-Version", `{"data":[{"type":"model","id":"model-a","display_name":"model-a","created_at":"20`)
+}
+
+// What a tool is called with is masked like any text, and the caller's own values come back only for the tools that the
+// decision names; a stream says what a whole answer says, however its text is cut.
+func TestMessagesTools(t *testing.T) {
+	s := sharing(t)
+	input := `{"to":"[EMAIL_1]","cc":["bob@corp.example"],"note":"ü \"q\" \\ 5500 0000 0000 0004"}`
+	request := func(tool string) string {
+		return `{"model":"claude","max_tokens":9,"messages":[{"role":"user","content":"to ana@example.com"}],"tools":[{"name":` + quote(tool) + `,"input_schema":{"type":"object"}}]}`
+	}
+	for tool, to := range map[string]string{"send": "ana@example.com", "keep": "[EMAIL_1]"} {
+		head := `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_1","name":` + quote(tool) + `,"input":{}}}`
+		check := func(name, got string) {
+			t.Helper()
+			var v struct {
+				To, Note string
+				CC       []string
+			}
+			if err := json.Unmarshal([]byte(got), &v); err != nil || v.To != to || len(v.CC) != 1 || strings.Contains(v.CC[0], "bob@") ||
+				!strings.HasPrefix(v.Note, `ü "q" \ `) || strings.Contains(v.Note, "5500") {
+				t.Errorf("%s, %s: %s", tool, name, got)
+			}
+		}
+		s.m.Script(modelserver.JSON(`{"type":"message","content":[{"type":"tool_use","id":"toolu_1","name":` + quote(tool) + `,"input":` + input + `}],"stop_reason":"tool_use"}`))
+		r := s.Post("red", messagesPath, request(tool), "Cache-Control", "no-store")
+		var m struct {
+			Content []struct{ Input json.RawMessage }
+		}
+		if err := json.Unmarshal([]byte(r.Body), &m); err != nil || len(m.Content) != 1 {
+			t.Fatalf("%d %s", r.Status, r.Body)
+		}
+		check("whole", string(m.Content[0].Input))
+		for at := 0; at < len(input); at += 9 {
+			events := []string{modelserver.MessageStart, head}
+			for _, part := range []string{"", input[:at], input[at:]} {
+				events = append(events, `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":`+quote(part)+`}}`)
+			}
+			events = append(events, `{"type":"content_block_stop","index":0}`, modelserver.MessageEnd, `{"type":"message_stop"}`)
+			s.m.Script(modelserver.NamedEvents(events...))
+			_, texts := read(t, s.Post("red", messagesPath, streamed(request(tool)), "Cache-Control", "no-store").Body)
+			check(fmt.Sprint("cut at ", at), texts[0])
+		}
+	}
 }

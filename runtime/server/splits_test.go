@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestStreamsSayWhatWholeAnswersSay(t *testing.T) {
 	if os.Getenv("SLUICE_SPLITS") == "all" {
 		step = 1
 	}
-	f := func(path, body, whole, event, finish string, read func(string) string) {
+	f := func(path, body, whole string, head []string, event string, tail []string, read func(string) string) {
 		t.Helper()
 		post := func(body string, step modelserver.Step) string {
 			s.m.Script(step)
@@ -39,7 +40,7 @@ func TestStreamsSayWhatWholeAnswersSay(t *testing.T) {
 				at--
 			}
 			sent := streamHead
-			for _, data := range []string{fmt.Sprintf(event, quote(text[:at])), fmt.Sprintf(event, escaped(text[at:])), finish, "[DONE]"} {
+			for _, data := range slices.Concat(head, []string{fmt.Sprintf(event, quote(text[:at])), fmt.Sprintf(event, escaped(text[at:]))}, tail) {
 				sent += "data: " + data + "\n\n"
 			}
 			cut := len(streamHead) + (i*7)%(len(sent)-len(streamHead))
@@ -48,13 +49,19 @@ func TestStreamsSayWhatWholeAnswersSay(t *testing.T) {
 			}
 		}
 	}
+	stopped := []string{stop(0), "[DONE]"}
 	f(chatPath, ask(prompt), `{"choices":[{"index":0,"message":{"content":%s},"finish_reason":"stop"}]}`,
-		`{"choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}`, stop(0), says)
+		nil, `{"choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}`, stopped, says)
 	f("/inference", `{"inputs":`+quote(prompt)+`}`, `{"choices":[{"index":0,"message":{"content":%s},"finish_reason":"stop"}]}`,
-		`{"choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}`, stop(0), says)
+		nil, `{"choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}`, stopped, says)
 	f("/v1/completions", `{"model":"model-a","prompt":`+quote(prompt)+`}`, `{"choices":[{"index":0,"text":%s,"finish_reason":"stop"}]}`,
-		`{"choices":[{"index":0,"text":%s,"finish_reason":null}]}`, `{"choices":[{"index":0,"text":"","finish_reason":"stop"}]}`,
+		nil, `{"choices":[{"index":0,"text":%s,"finish_reason":null}]}`, []string{`{"choices":[{"index":0,"text":"","finish_reason":"stop"}]}`, "[DONE]"},
 		func(body string) string { return texts(body)[".choices#0.text"] })
+	ends := modelserver.MessageEvents()
+	f(messagesPath, `{"model":"claude","max_tokens":9,"messages":[{"role":"user","content":`+quote(prompt)+`}]}`,
+		`{"type":"message","role":"assistant","content":[{"type":"text","text":%s}],"stop_reason":"end_turn"}`,
+		ends[:2], `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":%s}}`, ends[3:],
+		func(body string) string { return texts(body)[".content[0].text"] + texts(body)[".delta.text"] })
 }
 
 // escaped is s as a JSON string in which every character is an escape, those beyond the first plane two.

@@ -24,7 +24,7 @@ func TestWalkAnswers(t *testing.T) {
 			}
 			s.m.Script(step)
 			r := s.Post("red", path, request, "Cache-Control", "no-store")
-			nature := natureOf(operation, true, whole(at))
+			nature := natureOf(operation, true, whole(at), base)
 			switch leak := shows(r.Body, marker); {
 			case strings.Contains(r.Body, `"upstream_error"`) && (what == "in two events" || len(at) < 3): // a name in pieces; no choices
 			case r.Status != 200:

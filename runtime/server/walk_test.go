@@ -111,12 +111,12 @@ func put(v any, at way, value any) any {
 	return map[string]any{at[0].(string): put(nil, at[1:], value)}
 }
 
-// natureOf is what the coverage table says of a place: of itself, or of the nearest above that says something of all
-// that it holds.
-func natureOf(operation wire.Operation, answer bool, at way) wire.Nature {
+// natureOf is what the coverage table says of a place in base: of itself, or of the nearest above that says something of
+// all that it holds.
+func natureOf(operation wire.Operation, answer bool, at way, base any) wire.Nature {
 	for n := len(at); n > 0; n-- {
 		for _, s := range server.Shapes() {
-			if s.Operation != operation || s.Answer != answer || !slices.ContainsFunc(s.Places, func(p string) bool { return at[:n].is(p) }) {
+			if s.Operation != operation || s.Answer != answer || !slices.ContainsFunc(s.Places, func(p string) bool { return at[:n].is(p, base) }) {
 				continue
 			}
 			whole := s.Nature == wire.Own || s.Nature == wire.Copied || s.Nature == wire.Banned || s.Nature == wire.Opaque
@@ -128,10 +128,46 @@ func natureOf(operation wire.Operation, answer bool, at way) wire.Nature {
 	return wire.Text
 }
 
-// is tells whether the table's place is this one. Any name is *.
-func (w way) is(place string) bool {
+// is tells whether the table's place is this one of base. Any name is *; one with a type in <> is of objects of that type.
+func (w way) is(place string, base any) bool {
 	have, want := strings.Split(w.String(), "."), strings.Split(place, ".")
-	return place != "*" && len(have) == len(want) && slices.EqualFunc(have, want, func(a, b string) bool { return a == b || b == "*" })
+	if place == "*" || len(have) != len(want) {
+		return false
+	}
+	for i, v := range w.values(base) {
+		name, kind, typed := strings.Cut(strings.TrimSuffix(want[i], ">"), "<")
+		if name != have[i] && name != "*" {
+			return false
+		}
+		if o, _ := v.(map[string]any); typed && o["type"] != kind {
+			return false
+		}
+	}
+	return true
+}
+
+// values are those on the way, one for each name with the indexes behind it; nil where there is none.
+func (w way) values(v any) (out []any) {
+	for i, step := range w {
+		switch step := step.(type) {
+		case string:
+			o, _ := v.(map[string]any)
+			v = o[step]
+		case int:
+			if list, _ := v.([]any); step < len(list) {
+				v = list[step]
+			} else {
+				v = nil
+			}
+		}
+		if i+1 < len(w) {
+			if _, more := w[i+1].(int); more {
+				continue
+			}
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 // walked is a gateway with a model that takes text alone, and one that takes all.
@@ -140,14 +176,15 @@ func walked(t *testing.T) *siege {
 	all := strings.Replace(model(m), "requires:", "apis: [chat, completions, embeddings, rerank, ranking], requires:", 1)
 	open := strings.NewReplacer("models:\n", "", "model-a", "model-open", "endpoints:", "opaque: allow\n    endpoints:").Replace(all)
 	tensors := fmt.Sprintf("  - name: tensors\n    endpoints: [{name: one, provider: oip, url: %q, requires: [redact]}]\n", m.URL())
-	return besiegeWith(t, m, gateway.Callers+all+open+tensors+gateway.Rest, nil)
+	claudeOpen := strings.NewReplacer("name: claude", "name: claude-open", "endpoints:", "opaque: allow\n    endpoints:").Replace(beside(m))
+	return besiegeWith(t, m, gateway.Callers+all+open+tensors+beside(m)+claudeOpen+gateway.Rest, nil)
 }
 
 // In requests, at every place, a value is edited before the model server gets it, or the request is refused, as the
 // coverage table says.
 func TestWalkRequests(t *testing.T) {
 	s := walked(t)
-	s.m.Script(modelserver.JSON(`{"choices":[{"index":0,"text":"x","message":{"content":"x"}}],"data":[],"results":[],"outputs":[]}`))
+	s.m.Script(modelserver.JSON(`{"choices":[{"index":0,"text":"x","message":{"content":"x"}}],"data":[],"results":[],"outputs":[],"content":[],"input_tokens":1}`))
 	f := func(path string, operation wire.Operation, name string) {
 		base := template(t, name)
 		if r := s.Post("red", path, body(t, base)); r.Status != 200 {
@@ -161,7 +198,7 @@ func TestWalkRequests(t *testing.T) {
 			}
 			had := len(s.m.Requests())
 			r := s.Post("red", path, body(t, sent), "Cache-Control", "no-store")
-			nature := natureOf(operation, false, at)
+			nature := natureOf(operation, false, at, base)
 			got := s.last(had)
 			switch leak := shows(got, marker); {
 			case r.Status == 200 && leak != "" && nature != wire.Opaque:
@@ -197,6 +234,9 @@ func TestWalkRequests(t *testing.T) {
 	f("/v1/rerank", wire.Rerank, "rerank.request")
 	f("/v2/models/tensors/infer", wire.Infer, "infer.request")
 	f("/inference", wire.Inference, "inference.request")
+	f(messagesPath, wire.Messages, "messages.request")
+	f(messagesPath, wire.Messages, "messages.opaque.request")
+	f(messagesPath+"/count_tokens", wire.CountTokens, "count.request")
 }
 
 // refusedRightly holds a refusal against the coverage table, and sees to it that it names the place.
