@@ -90,6 +90,9 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	case st.Stopping:
 		write(w, http.StatusServiceUnavailable, "stopping\n")
 		return
+	case st.Generation > 0 && st.NoPolicy != "":
+		write(w, http.StatusServiceUnavailable, noPolicy(st, known))
+		return
 	case !st.Ready():
 		write(w, http.StatusServiceUnavailable, "no generation is serving\n")
 		return
@@ -100,6 +103,11 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 			text += ":\n" + st.Fault
 		}
 	}
+	if b := st.Bundle; b != nil && b.Fault != "" {
+		if text += ", but the last bundle was not taken"; known {
+			text += ":\n" + b.Stage + ": " + b.Fault
+		}
+	}
 	for _, off := range st.SwitchedOff {
 		if !known {
 			text += ", a canary failed"
@@ -108,6 +116,18 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		text += fmt.Sprintf("\nthe canary of the filter %s, version %s, was switched off for its failures", off.Filter, off.Label())
 	}
 	write(w, http.StatusOK, text+"\n")
+}
+
+// noPolicy says why all requests are refused.
+func noPolicy(st control.Status, known bool) string {
+	text := "there is no policy yet"
+	if known {
+		text += ": " + st.NoPolicy
+		if b := st.Bundle; b != nil && b.Fault != "" {
+			text += "\n" + b.Stage + ": " + b.Fault
+		}
+	}
+	return text + "\n"
 }
 
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {

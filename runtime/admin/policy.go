@@ -72,7 +72,7 @@ func (s *Server) changePolicy(change func(context.Context) (control.PolicyStatus
 		case err == nil:
 			writeJSON(w, http.StatusOK, out)
 		case errors.Is(err, control.ErrNoCandidatePolicy), errors.Is(err, control.ErrNoPreviousPolicy),
-			errors.Is(err, control.ErrConfiguredPolicy), errors.Is(err, control.ErrNoDeployPath):
+			errors.Is(err, control.ErrConfiguredPolicy), errors.Is(err, control.ErrGuardedPolicy), errors.Is(err, control.ErrNoDeployPath):
 			fail(w, http.StatusConflict, problem{Code: "cannot_be_done", Detail: err.Error()})
 		case errors.As(err, &refused):
 			fail(w, http.StatusUnprocessableEntity, problem{Code: "policy_refused", Detail: err.Error()})

@@ -27,14 +27,8 @@ func check(c *Config, d *decoder) {
 	if c.Deploy != nil {
 		checkDeploy(d, c.Deploy)
 	}
-	checkPolicyPath(d, "policy.path", c.Policy.Path)
-	if c.Policy.Shadow != nil {
-		checkPolicyPath(d, "policy.shadow.path", c.Policy.Shadow.Path)
-	}
+	checkPolicy(c, d)
 	checkGrants(c, d)
-	if log := c.Policy.Decisions; log != nil && log.Path == c.Policy.Recorded {
-		d.faultAt("policy.recorded", "this is the decision log, which changes all the time; copy what is to be tried into another file")
-	}
 	if c.Cache != nil && c.Cache.MaxEntry > c.Cache.Size {
 		d.faultAt("cache.max_entry", "larger than the whole cache; make it at most cache.size")
 	}

@@ -130,6 +130,8 @@ func notations(t reflect.Type) *jsonschema.Schema {
 		return text(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?$`)
 	case reflect.TypeFor[Token]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Const: "ephemeral"}, {Ref: "#/$defs/Ref"}}}
+	case reflect.TypeFor[OPA]():
+		return &jsonschema.Schema{Type: "object"}
 	case reflect.TypeFor[FilterConfig]():
 		props := jsonschema.NewProperties()
 		props.Set("request", actions("token", "mask", "hmac", "block", "report"))

@@ -25,6 +25,9 @@ type Config struct {
 	Deploy *Deploy `yaml:"deploy"`
 	// Policy decides on every request.
 	Policy Policy `yaml:"policy" jsonschema:"required"`
+	// OPA is the configuration of OPA's own plugins, in OPA's own form: services, bundles, keys, decision_logs, status, labels
+	// and persistence_directory.
+	OPA *OPA `yaml:"opa"`
 	// Cache keeps answers in memory; left out, nothing is kept.
 	Cache *Cache `yaml:"cache"`
 	// Audit is the log of one record for each exchange.
@@ -322,10 +325,14 @@ type FilterLimits struct {
 	Open Size `yaml:"open"`
 }
 
-// Policy is the Rego that decides.
+// Policy is the Rego that decides. Exactly one of Path and Bundle is given.
 type Policy struct {
 	// Path is a folder of .rego files and data.json, or builtin:default.
-	Path string `yaml:"path" jsonschema:"required"`
+	Path string `yaml:"path"`
+	// Bundle is the name of one of opa.bundles.
+	Bundle string `yaml:"bundle"`
+	// Signing refuses a folder without a .signatures.json, as opa sign makes it, by one of opa.keys.
+	Signing *Signing `yaml:"signing"`
 	// Timeout bounds one evaluation; over it, the request is denied.
 	Timeout time.Duration `yaml:"timeout"`
 	// ReadsText gives the policy the text of prompts.
@@ -351,6 +358,16 @@ type Shadow struct {
 	Path string `yaml:"path" jsonschema:"required"`
 	// Sample is the percentage of the decisions that it is asked about.
 	Sample int `yaml:"sample" jsonschema:"minimum=1,maximum=100"`
+}
+
+// Signing says which signature a policy's folder must have.
+type Signing struct {
+	// KeyID names one of opa.keys; left out, the signature names it.
+	KeyID string `yaml:"keyid"`
+	// Scope is what the signature must be made for.
+	Scope string `yaml:"scope"`
+	// ExcludeFiles are patterns of files that need not be signed.
+	ExcludeFiles []string `yaml:"exclude_files"`
 }
 
 // Decisions is the log of what the policy decided, in OPA's format, for sluice explain and sluice replay. When lines come

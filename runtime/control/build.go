@@ -30,6 +30,8 @@ type generation struct {
 	token     string         // of the admin listener; "" without one, and on a socket
 	closer    []func() error // ends what only this generation uses
 	more      atomic.Int32   // generations derived of it, which use what it has
+	base      *generation    // that was built, where this one is derived; else nil
+	feed      *feed          // where bundles come from and decisions go to; nil is none
 }
 
 // close ends what only this generation uses, when the last that was derived of it has closed too.
@@ -127,6 +129,7 @@ func (b *builder) run(ctx context.Context) {
 	b.auth()
 	b.models()
 	b.filters(ctx)
+	b.opa()
 	b.policy(ctx)
 	b.keepers()
 }

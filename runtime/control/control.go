@@ -59,6 +59,8 @@ type Controller struct {
 	images      imageStore
 	failed      tallies       // filters that did not go live, by stage
 	rollbacks   tallies       // versions taken back, by reason
+	refusals    counts        // policies that did not pass the gate, by stage
+	fetches     counts        // bundles that were asked for and not taken, by stage
 	tripped     chan struct{} // a canary has switched itself off
 
 	building sync.Mutex      // one build at a time
@@ -71,13 +73,23 @@ type Controller struct {
 	ending  bool
 	endErrs []error // of the generations that closed while ending
 
-	open     sync.WaitGroup // generations not yet closed
-	status   atomic.Pointer[Status]
-	stopping atomic.Bool
+	open       sync.WaitGroup // generations not yet closed
+	status     atomic.Pointer[Status]
+	feed       atomic.Pointer[feed]   // the current generation's; nil is none
+	bundleSaid atomic.Pointer[string] // the fault of a bundle that was logged last
+	stopping   atomic.Bool
 }
 
 // Open reads the configuration and serves it as the first generation. The error is all the faults found.
-func Open(ctx context.Context, o Options) (*Controller, error) { return open(ctx, o, false) }
+//
+// Where the policy is a bundle, it waits a few seconds for it. A gateway without one serves, is not ready and refuses all.
+func Open(ctx context.Context, o Options) (*Controller, error) {
+	c, err := open(ctx, o, false)
+	if err == nil {
+		c.firstBundle(ctx)
+	}
+	return c, err
+}
 
 func open(ctx context.Context, o Options, dry bool) (*Controller, error) {
 	o.Config = filepath.Clean(o.Config)
@@ -186,6 +198,7 @@ func (c *Controller) install(gen *generation, why string) {
 	c.pipeline.Install(gen.snap)
 	c.watch(gen)
 	c.status.Store(gen.status)
+	c.follow(gen.feed)
 	c.metrics.Reload(true, gen.snap.Generation)
 	c.log.Info("generation installed", "generation", gen.snap.Generation, "reason", why, "policy", gen.status.Policy,
 		"filters", len(gen.status.Filters), "models", len(gen.status.Models), "took", time.Since(gen.status.Since))
@@ -254,6 +267,10 @@ func (c *Controller) end(ctx context.Context) error {
 	c.mu.Unlock()
 	c.pipeline.Retire()
 	c.watcher.Close()
+	if f := c.feed.Load(); f != nil {
+		f.client.Halt()
+		defer f.client.Close(context.WithoutCancel(ctx)) // after the last decision
+	}
 	closed := make(chan struct{})
 	go func() { defer close(closed); c.open.Wait() }()
 	var late error

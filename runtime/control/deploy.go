@@ -206,7 +206,7 @@ func (c *Controller) switchTo(name, why string, change func(*slot, *history) err
 	}
 	gen.state[name] = h
 	c.next++
-	gen.begin(was, c.next)
+	gen.begin(c, was, c.next)
 	warning := ""
 	if err := c.keep(gen); err != nil {
 		warning = "it is done, but the deploy folder cannot be written, so a restart undoes it: " + err.Error()

@@ -12,7 +12,10 @@ import (
 func (g *generation) derive() *generation {
 	n := &generation{
 		config: g.config, live: g.live, candidate: g.candidate, policies: g.policies, addresses: g.addresses, token: g.token,
-		state: g.state.clone(),
+		state: g.state.clone(), feed: g.feed, base: g.base,
+	}
+	if n.base == nil {
+		n.base = g
 	}
 	for _, s := range g.slots {
 		n.slots = append(n.slots, copyOf(s))
@@ -20,13 +23,18 @@ func (g *generation) derive() *generation {
 	return n
 }
 
-// begin makes a derived generation one that can be installed. What the generation was has is closed when both have.
-func (g *generation) begin(was *generation, number uint64) {
-	was.more.Add(1)
-	g.closer = append(g.closer, was.close)
+// begin makes a derived generation one that can be installed. What was built with the generation that it goes back to is
+// closed when all of those have closed.
+func (g *generation) begin(c *Controller, was *generation, number uint64) {
+	g.base.more.Add(1)
+	g.closer = append(g.closer, g.base.close)
+	if h := g.candidate.hold; h != nil {
+		c.take(h)
+		g.closer = append(g.closer, func() error { c.give(h); return nil })
+	}
 	now, s := time.Now(), was.snap
 	g.snap = &pipeline.Snapshot{
-		Generation: number, Auth: s.Auth, Cache: s.Cache, Audit: s.Audit, Decisions: s.Decisions, Policy: s.Policy, Shadow: s.Shadow, Models: s.Models,
+		Generation: number, Auth: s.Auth, Cache: s.Cache, Audit: s.Audit, Decisions: s.Decisions, Policy: s.Policy, Shadow: g.candidate.shadow, Models: s.Models,
 		Names: s.Names, Limits: s.Limits, Created: now,
 	}
 	status := *was.status

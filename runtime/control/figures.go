@@ -39,8 +39,20 @@ func (c *Controller) figures() {
 	c.metrics.Counter("sluice_filter_loads_total", "Filters compiled and loaded.", func() float64 { return float64(c.filters.loaded()) })
 	c.metrics.Counters("sluice_filter_load_failures_total", "Filters that did not go live, by the stage that failed.",
 		[]string{"filter", "stage"}, c.failed.read)
+	c.metrics.Counters("sluice_policy_gate_failures_total", "Policies that did not go live, by the stage of the gate that failed.",
+		[]string{"stage"}, c.refusals.read)
+	c.metrics.Counters("sluice_bundle_failures_total", "Bundles that were asked for and not taken, by the stage that failed.",
+		[]string{"stage"}, c.fetches.read)
+	gauge("sluice_bundle_activated_seconds", "When the active bundle was activated, as Unix time; 0 without one.", c.bundleActivated)
 	c.metrics.Counters("sluice_filter_rollbacks_total", "Versions of filters taken back, by the operator or for their failures.",
 		[]string{"filter", "reason"}, c.rollbacks.read)
+}
+
+func (c *Controller) bundleActivated() float64 {
+	if st := c.bundleStatus(); st != nil && !st.Activated.IsZero() {
+		return float64(st.Activated.UnixMilli()) / 1000
+	}
+	return 0
 }
 
 func (c *Controller) cacheStats() cache.Stats {

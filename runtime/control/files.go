@@ -50,6 +50,9 @@ func filesOf(name string, cfg *config.Config) []string {
 	if cfg.Policy.Shadow != nil {
 		addPolicy(cfg.Policy.Shadow.Path)
 	}
+	for _, name := range cfg.OPA.Files() {
+		add(name)
+	}
 	add(cfg.Policy.Recorded)
 	addModule := func(module string) {
 		if module == "" || strings.HasPrefix(module, builtinPrefix) || strings.HasPrefix(module, imagePrefix) {
@@ -163,7 +166,7 @@ func walkDir(dir string, visit func(string, fs.FileInfo), depth int) {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if name[0] == '.' && name != ".manifest" { // ..data and its kin are reached through the links beside them
+		if name[0] == '.' && !slices.Contains(dotted, name) { // ..data and its kin are reached through the links beside them
 			continue
 		}
 		path := filepath.Join(dir, name)
@@ -178,9 +181,12 @@ func walkDir(dir string, visit func(string, fs.FileInfo), depth int) {
 	}
 }
 
+// dotted are the files that count although they are hidden: a bundle's manifest and its signatures.
+var dotted = []string{".manifest", ".signatures.json"}
+
 // ours tells whether a file in a policy's folder, or in the deploy folder, may be part of it.
 func ours(name string) bool {
-	return name == ".manifest" || slices.Contains([]string{".rego", ".json", ".yaml", ".yml", artifact.ModuleSuffix}, filepath.Ext(name))
+	return slices.Contains(dotted, name) || slices.Contains([]string{".rego", ".json", ".yaml", ".yml", artifact.ModuleSuffix}, filepath.Ext(name))
 }
 
 // dirs are the folders whose events may mean a change.

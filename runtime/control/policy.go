@@ -2,9 +2,11 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/sluicegate/sluice/policies"
 	"github.com/sluicegate/sluice/runtime/config"
@@ -14,33 +16,16 @@ import (
 // builtinPolicy names the policy inside the program.
 const builtinPolicy = "builtin:default"
 
-// gated is a policy that came through the gate, and what it is made of.
-type gated struct {
-	policy   *policy.Policy
-	source   policy.Source
-	options  policy.Options
-	tests    policy.Report
-	recorded string // digest of the recorded inputs that it was tried with; "" without any
-	path     string // where it came from, for people
-	field    string // of the configuration that names it, for faults
-}
-
 // policy brings the live policy and the candidate beside it through the gate.
 func (b *builder) policy(ctx context.Context) {
-	src, err := b.source(b.cfg.Policy.Path)
-	if err != nil {
-		b.fault("policy.path", "%v", err)
-		return
+	live := gated{path: b.cfg.Policy.Path, field: "policy.path"}
+	name := b.cfg.Policy.Bundle
+	if name != "" {
+		live.path, live.field = bundlePrefix+name, "policy.bundle"
 	}
-	live := gated{source: src, path: b.cfg.Policy.Path, field: "policy.path"}
-	if err = b.rememberPolicy(); err == nil {
-		live, err = b.choosePolicy(live)
-	}
-	if err != nil {
-		b.fault("policy.path", "%v", err)
-		return
-	}
-	if !b.gate(ctx, &live) {
+	if name != "" && (b.was == nil || b.was.snap.Policy.Missing() != "") {
+		b.noPolicy(ctx, &live)
+	} else if !b.reads(&live) || !b.gate(ctx, &live, guarded(b.cfg)) {
 		return
 	}
 	b.gen.live, b.gen.snap.Policy = live, live.policy
@@ -48,17 +33,60 @@ func (b *builder) policy(ctx context.Context) {
 	b.shadow(ctx)
 }
 
+// bundlePrefix begins what names a bundle, for people.
+const bundlePrefix = "bundle:"
+
+// reads reads the live policy. Of a bundle it is the one that is live, or whatever decided before, until the feed brings
+// another.
+func (b *builder) reads(g *gated) bool {
+	var err error
+	if b.cfg.Policy.Bundle != "" {
+		g.source = b.was.live.source
+	} else if g.source, err = b.source(g.path); err == nil && b.cfg.Policy.Signing != nil {
+		err = b.verify(g.source)
+	}
+	if err == nil && !guarded(b.cfg) {
+		if err = b.rememberPolicy(); err == nil {
+			*g, err = b.choosePolicy(*g)
+		}
+	}
+	if err != nil {
+		b.policyFailed(g, err)
+	}
+	return err == nil
+}
+
+// guarded tells whether the policy must come from where the configuration says, and bring tests: a bundle, or a folder that
+// must be signed.
+func guarded(cfg *config.Config) bool { return cfg.Policy.Bundle != "" || cfg.Policy.Signing != nil }
+
+// noPolicy stands in until the first bundle is there.
+func (b *builder) noPolicy(ctx context.Context, g *gated) {
+	why := "no bundle " + b.cfg.Policy.Bundle + " has been activated yet"
+	var err error
+	if g.policy, err = policy.None(ctx, why); err != nil {
+		panic("control: " + err.Error()) // its text is ours
+	}
+	g.options, b.gen.status.NoPolicy = b.policyOptions(), why
+}
+
 // gate takes a policy of the generation before, with all it remembers, if nothing it is made of has changed, and else
-// brings the new one through all that a policy must meet: strict compile, schema, entry points, its own tests, recorded
-// inputs. Faults are noted.
-func (b *builder) gate(ctx context.Context, g *gated) bool {
+// brings the new one through all that a policy must meet. Faults are noted.
+func (b *builder) gate(ctx context.Context, g *gated, must bool) bool {
 	g.options = b.policyOptions()
+	var err error
 	if was := b.was.gated(g); was != nil {
 		g.policy, g.tests, g.recorded = was.policy, was.tests, was.recorded
-	} else if !b.compile(ctx, g) {
-		return false
+	} else {
+		err = g.pass(ctx, must)
 	}
-	return b.recorded(ctx, g)
+	if err == nil {
+		err = g.tried(ctx, b.cfg)
+	}
+	if err != nil {
+		b.policyFailed(g, err)
+	}
+	return err == nil
 }
 
 // gated is a policy of the generation that is made of the same, nil if it has none.
@@ -74,44 +102,14 @@ func (g *generation) gated(like *gated) *gated {
 	return nil
 }
 
-func (b *builder) compile(ctx context.Context, g *gated) bool {
-	var err error
-	if g.policy, err = policy.Compile(ctx, g.source, g.options); err != nil {
-		b.policyFaults(g, err)
-		return false
+// policyFailed notes why a policy does not go live.
+func (b *builder) policyFailed(g *gated, err error) {
+	b.c.gateFailed(g.path, err)
+	if corpus := (*corpusError)(nil); errors.As(err, &corpus) {
+		b.fault("policy.recorded", "%v", corpus.error)
+		return
 	}
-	if g.tests, err = g.source.Test(ctx, g.options); err != nil {
-		b.policyFaults(g, err)
-		return false
-	}
-	for _, t := range g.tests.Results {
-		if !t.Passed && !t.Skipped {
-			b.policyFault(g, t.File, t.Line, 1, "the policy's own test "+t.Name+" fails: "+t.Message)
-		}
-	}
-	return g.tests.Failed == 0
-}
-
-// recorded tries the policy with the recorded inputs, unless the same one was tried with the same ones before.
-func (b *builder) recorded(ctx context.Context, g *gated) bool {
-	was := g.recorded
-	g.recorded = ""
-	if b.cfg.Policy.Recorded == "" {
-		return true
-	}
-	inputs, err := policy.ReadCorpus(b.cfg.Path(b.cfg.Policy.Recorded))
-	if err != nil {
-		b.fault("policy.recorded", "%v", err)
-		return false
-	}
-	if g.recorded = inputs.Digest(); g.recorded == was {
-		return true
-	}
-	if _, err := g.policy.Try(ctx, inputs); err != nil {
-		b.policyFaults(g, err)
-		return false
-	}
-	return true
+	b.policyFaults(g, err)
 }
 
 func (b *builder) policyOptions() policy.Options {
@@ -136,6 +134,20 @@ func (b *builder) source(path string) (policy.Source, error) {
 		return policy.ReadFS(policies.FS, builtinPolicy)
 	}
 	return policy.ReadDir(b.cfg.Path(path))
+}
+
+// verify checks the signature of a folder.
+func (b *builder) verify(src policy.Source) error {
+	s := b.cfg.Policy.Signing
+	text, err := b.cfg.OPA.Resolve(b.cfg.Dir())
+	if err != nil {
+		return err
+	}
+	var opa struct{ Keys map[string]policy.Key }
+	if err := json.Unmarshal(text, &opa); err != nil {
+		return err
+	}
+	return src.Verify(policy.Signing{Keys: opa.Keys, KeyID: s.KeyID, Scope: s.Scope, Exclude: s.ExcludeFiles}, time.Now())
 }
 
 // policyFaults notes a policy's faults at their own positions.

@@ -76,6 +76,7 @@ func NewCandidate(archive []byte, from string, sample int) (Candidate, error) {
 var (
 	ErrNoCandidatePolicy = errors.New("there is no candidate beside the policy, or it is what is live: name one with policy.shadow.path in the configuration, or send one with sluice policy shadow DIR")
 	ErrNoPreviousPolicy  = errors.New("there is no policy to go back to: none was live before this one, or it was gone back to already")
+	ErrGuardedPolicy     = errors.New("the policy is a bundle or must be signed; publish the candidate as the one that the configuration names, and it goes live by itself")
 	ErrConfiguredPolicy  = errors.New("the candidate comes from the configuration; remove policy.shadow there")
 )
 
@@ -111,6 +112,8 @@ func (c *Controller) Policy() PolicyStatus {
 func (c *Controller) PromotePolicy(ctx context.Context) (PolicyStatus, error) {
 	return c.changePolicy(ctx, "promote the policy", policyChange{promote: true}, func(gen *generation) error {
 		switch {
+		case guarded(gen.config):
+			return ErrGuardedPolicy
 		case gen.candidate.shadow == nil:
 			return ErrNoCandidatePolicy
 		case deployDir(gen.config) == "":
@@ -124,6 +127,8 @@ func (c *Controller) PromotePolicy(ctx context.Context) (PolicyStatus, error) {
 func (c *Controller) RollbackPolicy(ctx context.Context) (PolicyStatus, error) {
 	return c.changePolicy(ctx, "roll the policy back", policyChange{back: true}, func(gen *generation) error {
 		switch {
+		case guarded(gen.config):
+			return ErrGuardedPolicy
 		case gen.policies.Previous == nil:
 			return ErrNoPreviousPolicy
 		case deployDir(gen.config) == "":

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/sluicegate/sluice/runtime/policy"
 )
@@ -29,7 +30,7 @@ func (b *builder) shadow(ctx context.Context) {
 		return
 	}
 	faults := len(b.faults)
-	if b.gate(ctx, &k.gated) {
+	if b.gate(ctx, &k.gated, false) {
 		b.beside(k)
 		return
 	}
@@ -74,6 +75,15 @@ func (b *builder) beside(k candidate) {
 	b.gen.candidate, b.gen.snap.Shadow = k, k.shadow
 	b.c.take(k.hold)
 	b.gen.closer = append(b.gen.closer, func() error { b.c.give(k.hold); return nil })
+}
+
+// anew begins the asking anew, beside another live policy.
+func (k candidate) anew(log *slog.Logger) candidate {
+	if k.policy != nil {
+		k.hold = &held{shadow: policy.NewShadow(k.policy, policy.ShadowOptions{Sample: k.sample, Logger: log})}
+		k.shadow = k.hold.shadow
+	}
+	return k
 }
 
 func (c *Controller) take(h *held) {

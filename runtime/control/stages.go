@@ -38,6 +38,15 @@ func (t *tallies) read(add func(float64, ...string)) {
 	}
 }
 
+// counts count by a word of a closed set.
+type counts struct{ tallies }
+
+func (c *counts) add(word string) { c.tallies.add("", word) }
+
+func (c *counts) read(add func(float64, ...string)) {
+	c.tallies.read(func(n float64, labels ...string) { add(n, labels[1]) })
+}
+
 // stageFailed notes that a filter did not go live.
 func (c *Controller) stageFailed(name string, err error) {
 	at := filter.StageOf(err)

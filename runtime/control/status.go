@@ -10,8 +10,10 @@ type Status struct {
 	Filters    []FilterStatus `json:"filters"`
 	Policy     string         `json:"policy"` // revision
 	PolicyPath string         `json:"policy_path"`
-	Rules      []RuleStatus   `json:"rules"`           // the policy's entry points
-	Fault      string         `json:"fault,omitempty"` // why the last reload was refused; "" when the last one was installed
+	Rules      []RuleStatus   `json:"rules"`               // the policy's entry points
+	NoPolicy   string         `json:"no_policy,omitempty"` // why there is none yet: all requests are refused; "" when there is one
+	Bundle     *BundleStatus  `json:"bundle,omitempty"`    // where the policy is one
+	Fault      string         `json:"fault,omitempty"`     // why the last reload was refused; "" when the last one was installed
 	FaultSince time.Time      `json:"fault_since,omitzero"`
 	// SwitchedOff are canaries that failed too often, until another version is live beside which they stood.
 	SwitchedOff []OffStatus `json:"switched_off,omitempty"`
@@ -99,8 +101,9 @@ func (c *Controller) Status() Status {
 			st.Rules = append(st.Rules, RuleStatus{e.Rule, e.Reads, e.Hits, e.Misses, e.HitRatio(), e.NotMemoised})
 		}
 	}
+	st.Bundle = c.bundleStatus()
 	return st
 }
 
-// Ready tells whether a generation is serving, and goes on to.
-func (s Status) Ready() bool { return s.Generation > 0 && !s.Stopping }
+// Ready tells whether a generation with a policy is serving, and goes on to.
+func (s Status) Ready() bool { return s.Generation > 0 && !s.Stopping && s.NoPolicy == "" }

@@ -43,7 +43,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 	p.log.text = p.decide.plan.reads("prompt", "text") || p.decide.plan.reads("prompt", "messages")
 	_, _ = rand.Read(p.log.salt[:]) // it never fails
 	if len(b.faults) > 0 {
-		return nil, b.faults.sorted()
+		return nil, b.faults.of(StageSchema).sorted()
 	}
 	return p, b.err
 }
@@ -66,7 +66,7 @@ func load(s Source, o Options, tests bool) (*loaded, Faults) {
 	}
 	data, faults := s.data(o.Data)
 	modules, more := s.parse()
-	faults = append(faults, more...)
+	faults = append(faults, more...).of(StageParse)
 	if len(more) > 0 {
 		return nil, faults // what the compiler would say of the rest is mostly about what could not be read
 	}
@@ -81,7 +81,7 @@ func load(s Source, o Options, tests bool) (*loaded, Faults) {
 	c := newCompiler(o, data, tests)
 	c.Compile(modules)
 	if c.Failed() {
-		faults = append(faults, faultsOf(s.name, c.Errors)...)
+		faults = append(faults, faultsOf(s.name, c.Errors)...).of(StageCompile)
 	}
 	faults = append(faults, s.checks(c, data, modules)...)
 	return &loaded{c, newStore(data), modules}, faults
@@ -154,21 +154,21 @@ func (s Source) checks(c *ast.Compiler, data map[string]any, modules map[string]
 	var faults Faults
 	for name, m := range modules {
 		if !isTest(name) {
-			faults = append(faults, prints(m)...)
+			faults = append(faults, prints(m)...).of(StageCompile)
 		}
 	}
 	if c.RuleTree == nil {
 		return faults
 	}
-	faults = append(faults, missingRules(c, data)...)
+	faults = append(faults, missingRules(c, data)...).of(StageRules)
 	rules := c.GetRules(decisionRef)
 	if len(rules) == 0 {
 		message := "there is no rule decision in package sluice; add one, such as: decision := {\"allowed\": false}"
-		return append(faults, Fault{File: s.name, Message: message})
+		return append(faults, Fault{Stage: StageEntry, File: s.name, Message: message})
 	}
 	if !c.Failed() {
 		faults = append(faults, resultType(c, decisionRef, decisionFields)...)
-		faults = append(faults, resultType(c, admitRef, admissionFields)...)
+		faults = append(faults, resultType(c, admitRef, admissionFields)...).of(StageSchema)
 	}
 	return faults
 }

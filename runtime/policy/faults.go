@@ -10,8 +10,27 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
+// The stages of the gate that a policy passes before it decides, in their order.
+const (
+	StageRead      = "read"      // its files can be read
+	StageSignature = "signature" // they are signed, where that is required
+	StageParse     = "parse"     // modules are Rego, data is JSON or YAML
+	StageCompile   = "compile"   // strictly, and with what policies may call
+	StageSchema    = "schema"    // what is read of input is there, what is answered is a decision
+	StageEntry     = "entry"     // there is a decision
+	StageRules     = "rules"     // rules that are referred to exist
+	StageTests     = "tests"     // its own tests pass
+	StageRecorded  = "recorded"  // recorded inputs are decided on
+)
+
+// Stages are all of them in their order.
+var Stages = [...]string{
+	StageRead, StageSignature, StageParse, StageCompile, StageSchema, StageEntry, StageRules, StageTests, StageRecorded,
+}
+
 // Fault is one fault of a policy's text.
 type Fault struct {
+	Stage     string // of the gate
 	File      string
 	Line, Col int    // from 1; 0 when the fault has no place in the file
 	Message   string // what is wrong and what to do
@@ -39,6 +58,39 @@ func (f Faults) Error() string {
 		lines[i] = f[i].String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Stage is the first stage that a policy with these faults fails at; StageRead for those of no stage.
+func (f Faults) Stage() string {
+	first := len(Stages)
+	for i := range f {
+		if n := slices.Index(Stages[:], f[i].Stage); n >= 0 {
+			first = min(first, n)
+		}
+	}
+	if first == len(Stages) {
+		return StageRead
+	}
+	return Stages[first]
+}
+
+// StageOf is the stage of an error of the gate, StageRead where it has none.
+func StageOf(err error) string {
+	var faults Faults
+	if errors.As(err, &faults) {
+		return faults.Stage()
+	}
+	return StageRead
+}
+
+// of notes the stage of faults that have none yet.
+func (f Faults) of(stage string) Faults {
+	for i := range f {
+		if f[i].Stage == "" {
+			f[i].Stage = stage
+		}
+	}
+	return f
 }
 
 // sorted orders faults by place and drops repeated ones.
@@ -82,6 +134,7 @@ func faultOf(file string, e *ast.Error) Fault {
 		f.File = file
 	}
 	if d, ok := e.Details.(*ast.RefErrInvalidDetail); ok && d.Pos < len(d.Ref) {
+		f.Stage = StageSchema
 		return f.unknownField(d)
 	}
 	if e.Details != nil && e.Code != ast.ParseErr {

@@ -51,6 +51,7 @@ const (
 // Policy is a compiled policy. It is safe for concurrent use.
 type Policy struct {
 	revision string
+	missing  string                     // why there is no policy yet; "" when this is one
 	admit    *entry[exchange.Admission] // nil when the policy has no rule admit
 	decide   *entry[exchange.Decision]
 	names    names
@@ -82,6 +83,9 @@ type ModelFacts struct {
 // Admit asks the rule admit, before any filter has run. A policy without that rule, or for which it is undefined,
 // admits with all filters. The answer's slices are shared and must not be changed.
 func (p *Policy) Admit(ctx context.Context, x *exchange.Exchange, now time.Time) (exchange.Admission, error) {
+	if p.missing != "" {
+		return exchange.Admission{}, p.none(exchange.StageAdmit)
+	}
 	if p.admit == nil {
 		return exchange.Admission{Allowed: true}, nil
 	}
@@ -100,6 +104,9 @@ func (p *Policy) Admit(ctx context.Context, x *exchange.Exchange, now time.Time)
 // Decide asks the rule decision. Each answer has an ID of its own, memoised or not; its slices and maps are shared and
 // must not be changed. An allowed decision names the models to try, unless the request itself names one.
 func (p *Policy) Decide(ctx context.Context, x *exchange.Exchange, facts Facts) (exchange.Decision, error) {
+	if p.missing != "" {
+		return exchange.Decision{}, p.none(exchange.StageDecide)
+	}
 	if facts.Now.IsZero() {
 		facts.Now = x.Start
 	}

@@ -24,8 +24,9 @@ const (
 
 // Source is the text of a policy: its Rego modules, tests among them, and its data.
 type Source struct {
-	name  string // shown before the paths of its files
-	files []file // by path
+	name       string // shown before the paths of its files
+	files      []file // by path
+	signatures []byte // .signatures.json; nil: there is none
 }
 
 type file struct {
@@ -59,15 +60,42 @@ func ReadFS(fsys fs.FS, name string) (Source, error) {
 	if len(r.files) == 0 {
 		return Source{}, fmt.Errorf("reading the policy %s: no .rego file in it", name)
 	}
+	return r.source(name), nil
+}
+
+// FromFiles makes a Source of files by path, as they were in a bundle. What is neither module nor data is left out.
+func FromFiles(name string, files map[string][]byte) (Source, error) {
+	var r reader
+	for path, body := range files {
+		if path == signaturesFile {
+			r.signatures = body
+			continue
+		}
+		if !wanted(path) {
+			continue
+		}
+		if err := r.count(path, int64(len(body))); err != nil {
+			return Source{}, fmt.Errorf("reading the policy %s: %w", name, err)
+		}
+		r.files = append(r.files, file{path, body})
+	}
+	if !slices.ContainsFunc(r.files, func(f file) bool { return isModule(f.path) }) {
+		return Source{}, fmt.Errorf("reading the policy %s: no .rego file in it", name)
+	}
+	return r.source(name), nil
+}
+
+func (r *reader) source(name string) Source {
 	slices.SortFunc(r.files, func(a, b file) int { return strings.Compare(a.path, b.path) })
-	return Source{name: name, files: r.files}, nil
+	return Source{name: name, files: r.files, signatures: r.signatures}
 }
 
 // reader collects files within the bounds.
 type reader struct {
-	fsys  fs.FS
-	files []file
-	size  int64
+	fsys       fs.FS
+	files      []file
+	signatures []byte
+	size       int64
 }
 
 func (r *reader) folder(dir string, depth int) error {
@@ -80,6 +108,12 @@ func (r *reader) folder(dir string, depth int) error {
 	}
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
+		if name == signaturesFile {
+			if r.signatures, err = fs.ReadFile(r.fsys, name); err != nil {
+				return err
+			}
+			continue
+		}
 		if strings.HasPrefix(e.Name(), ".") && e.Name() != ".manifest" || name == "schemas" {
 			continue
 		}
@@ -109,9 +143,17 @@ func isData(name string) bool {
 	return slices.Contains([]string{".json", ".yaml", ".yml"}, path.Ext(name))
 }
 
-func (r *reader) file(name string, size int64) error {
+// count takes a file into account.
+func (r *reader) count(name string, size int64) error {
 	if r.size += size; size > maxFile || r.size > maxSource || len(r.files) >= maxFiles {
 		return fmt.Errorf("%s: too large: at most %d MiB a file, %d MiB and %d files in all", name, maxFile>>20, maxSource>>20, maxFiles)
+	}
+	return nil
+}
+
+func (r *reader) file(name string, size int64) error {
+	if err := r.count(name, size); err != nil {
+		return err
 	}
 	body, err := fs.ReadFile(r.fsys, name)
 	if err != nil {

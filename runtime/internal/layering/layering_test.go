@@ -35,6 +35,7 @@ const rules = `
 	runtime/artifact         : strictjson
 	runtime/filter           : strictjson wire exchange filter/meter filter/token
 	runtime/policy           : strictjson wire exchange
+	runtime/bundle           :
 	runtime/cache            : wire
 	runtime/audit            : wire exchange
 	runtime/metrics          : wire exchange
@@ -42,7 +43,7 @@ const rules = `
 	runtime/provider         : strictjson sse wire upstream wire/translate wire/anthropic wire/openai
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
 	runtime/server           : wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
-	runtime/control          : config credential strictjson wire exchange auth artifact filter policy cache upstream provider audit metrics pipeline /policies /filters
+	runtime/control          : config credential strictjson wire exchange auth artifact bundle filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : artifact control
 	cmd/sluice               : artifact config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
 	policies                 :
@@ -55,14 +56,14 @@ const rules = `
 var owners = map[string][]string{
 	"github.com/valyala/fastjson":           {"runtime/strictjson"},
 	"github.com/tetratelabs/wazero":         {"runtime/filter"},
-	"github.com/open-policy-agent/opa":      {"runtime/policy"},
+	"github.com/open-policy-agent/opa":      {"runtime/policy", "runtime/bundle"},
 	"github.com/hashicorp/golang-lru":       {"runtime/cache"},
 	"github.com/lestrrat-go/jwx":            {"runtime/auth"},
 	"github.com/goccy/go-yaml":              {"runtime/config", "runtime/policy"},
 	"github.com/prometheus":                 {"runtime/metrics"},
 	"github.com/fsnotify/fsnotify":          {"runtime/control"},
 	"golang.org/x/mod":                      {"runtime/artifact"},
-	"net/http":                              {"runtime/server", "runtime/admin", "runtime/credential", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/control", "runtime/policy", "cmd/sluice"},
+	"net/http":                              {"runtime/server", "runtime/admin", "runtime/credential", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/bundle", "runtime/control", "runtime/policy", "cmd/sluice"},
 	"oras.land/oras-go":                     {"runtime/artifact"},
 	"github.com/opencontainers":             {"runtime/artifact"},
 	"github.com/spf13/cobra":                {"cmd/sluice"},
