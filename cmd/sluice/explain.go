@@ -84,6 +84,7 @@ type toldRecord struct {
 		Status                int
 		US                    int64
 	}
+	Stages stageTimes `json:"stages_us"`
 }
 
 // printExplained writes it for a person.
@@ -102,6 +103,8 @@ func printExplained(w io.Writer, e control.Explained, all bool) {
 		fmt.Fprintf(w, "  policy %s denied it: %s: %s\n", e.Then, strings.Join(told.Result.Reasons, ", "), told.Result.Message)
 	}
 	printRecord(w, e.Record)
+	printCandidates(w, e.Candidates)
+	printKey(w, e.CacheKey)
 	if e.Then != e.Now {
 		fmt.Fprintf(w, "\nThe policy has changed since: what follows is what the current one, %s, makes of it.\n", e.Now)
 	}
@@ -120,6 +123,9 @@ func printRecord(w io.Writer, record json.RawMessage) {
 		fmt.Fprintf(w, ", %s", r.Code)
 	}
 	fmt.Fprintf(w, ", after %s\n", r.End.Sub(r.Start).Round(time.Microsecond))
+	if len(r.Stages) > 0 {
+		fmt.Fprintf(w, "  time    %s\n", r.Stages)
+	}
 	for _, f := range r.Filters {
 		fmt.Fprintf(w, "  filter  %s\n", strings.TrimSpace(f.Name+" "+f.Version))
 	}
@@ -130,9 +136,6 @@ func printRecord(w io.Writer, record json.RawMessage) {
 		for _, kind := range sortedByCount(side.counts) {
 			fmt.Fprintf(w, "  found   %s in the %s: %d\n", kind, side.name, side.counts[kind])
 		}
-	}
-	if r.Cache != "" {
-		fmt.Fprintf(w, "  cache   %s\n", r.Cache)
 	}
 	for _, a := range r.Attempts {
 		fmt.Fprintf(w, "  tried   %s at %s: status %d %s in %s\n", a.Model, a.Endpoint, a.Status, a.Code, time.Duration(a.US)*time.Microsecond)

@@ -32,6 +32,8 @@ type Record struct {
 	Redacted   map[string]int // spans edited in the request, by kind
 	RedactedIn map[string]int // spans edited in the answer, by kind
 	Attempts   []exchange.Attempt
+	Candidates []exchange.Candidate // that were considered; nil where there was no choice
+	Stages     []exchange.Lap       // the time of each stage
 	Usage      wire.Usage
 	Cost       float64 // USD
 	Cache      exchange.CacheStatus
@@ -69,6 +71,8 @@ func (r *Record) append(b []byte) []byte {
 	w.counts("redacted_request", r.Redacted)
 	w.counts("redacted_answer", r.RedactedIn)
 	r.appendAttempts(&w)
+	r.appendCandidates(&w)
+	r.appendStages(&w)
 	r.appendUsage(&w)
 	w.text("cache", string(r.Cache))
 	w.text("outcome", string(r.Outcome.Kind))
@@ -118,6 +122,43 @@ func (r *Record) appendAttempts(w *line) {
 		w.b = append(w.b, '}')
 	}
 	w.b = append(w.b, ']')
+}
+
+// maxCandidates bounds a record: a model may have any number of endpoints.
+const maxCandidates = 64
+
+func (r *Record) appendCandidates(w *line) {
+	if len(r.Candidates) == 0 {
+		return
+	}
+	w.key("candidates")
+	w.b = append(w.b, '[')
+	for i := range r.Candidates[:min(len(r.Candidates), maxCandidates)] {
+		c := &r.Candidates[i]
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = append(w.b, '{')
+		w.text("model", c.Model)
+		w.text("endpoint", c.Endpoint)
+		w.text("state", string(c.State))
+		w.b = append(w.b, '}')
+	}
+	w.b = append(w.b, ']')
+}
+
+// appendStages adds the stages' times, in microseconds, in their order.
+func (r *Record) appendStages(w *line) {
+	if len(r.Stages) == 0 {
+		return
+	}
+	w.key("stages_us")
+	w.b = append(w.b, '{')
+	for _, l := range r.Stages {
+		w.key(string(l.Stage))
+		w.b = strconv.AppendInt(w.b, l.Took.Microseconds(), 10)
+	}
+	w.b = append(w.b, '}')
 }
 
 func (r *Record) appendUsage(w *line) {

@@ -22,6 +22,10 @@ type Explained struct {
 	Now      string              `json:"policy_now"`       // revision that explains: the current one
 	Admit    *policy.Explanation `json:"admit,omitempty"`
 	Decision *policy.Explanation `json:"decision,omitempty"`
+	// Candidates are the models and endpoints that might have served the request, and CacheKey what the cache went by. Both
+	// are told of allowed requests only.
+	Candidates []ToldCandidate `json:"candidates,omitempty"`
+	CacheKey   *ToldKey        `json:"cache_key,omitempty"`
 }
 
 var (
@@ -66,6 +70,7 @@ func (g *generation) explain(ctx context.Context, id string) (e Explained, err e
 	if cfg.Audit.Path != "" {
 		e.Record, err = find(ctx, cfg.Path(cfg.Audit.Path), id)
 	}
+	g.tell(&e)
 	return e, err
 }
 

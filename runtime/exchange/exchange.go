@@ -132,6 +132,46 @@ type Attempt struct {
 	Duration time.Duration
 }
 
+// Candidate is one endpoint that was considered for the exchange.
+type Candidate struct {
+	Model    string
+	Endpoint string   // "": no endpoint of the model was
+	State    Standing // how it stood
+}
+
+// Standing says how an endpoint stood when the order of attempts was made.
+type Standing string
+
+// The standings: of endpoints that may be tried, in the order in which they are, and of those that were passed over.
+const (
+	StandingReady  Standing = "ready"
+	StandingProbe  Standing = "probe"  // due for the one call that tells whether it is well again
+	StandingSpare  Standing = "spare"  // of weight 0: behind the others
+	StandingPaused Standing = "paused" // it asked for a pause
+	StandingOut    Standing = "out"    // it failed too often, or does not pass its health checks
+
+	PassedLabels   Standing = "labels"   // it lacks a label that the decision asks for
+	PassedRequires Standing = "requires" // a filter that it requires did not run
+	PassedDrains   Standing = "drains"   // the configuration takes it out of use
+	PassedOpaque   Standing = "opaque"   // the model takes no content that the filters cannot read
+)
+
+// Passed tells whether an endpoint of that standing was never to be tried.
+func (s Standing) Passed() bool {
+	switch s {
+	case PassedLabels, PassedRequires, PassedDrains, PassedOpaque:
+		return true
+	default:
+		return false
+	}
+}
+
+// Lap is the time that one stage took.
+type Lap struct {
+	Stage Stage
+	Took  time.Duration
+}
+
 // FilterRun names a filter that ran for the exchange.
 type FilterRun struct {
 	Name    string

@@ -123,10 +123,25 @@ func (r *run) route() ([]upstream.Target, error) {
 		}
 	}
 	targets := upstream.Plan(pools, c)
+	r.consider(pools, c, targets)
 	if len(targets) == 0 {
 		return nil, exchange.Fail(exchange.StageRoute, wire.NoEndpoint, "no endpoint that this request may go to is available", nil)
 	}
 	return targets, nil
+}
+
+// consider notes how the candidates stood, where there was more than one, or none to try: what came of a single one says its
+// attempt.
+func (r *run) consider(pools []*upstream.Pool, c upstream.Constraint, plan []upstream.Target) {
+	if len(plan) == 1 && len(pools) == 1 && len(r.x.Decision.Models) == 1 && len(pools[0].Endpoints()) == 1 {
+		return
+	}
+	r.considered = upstream.Considered(pools, c, plan)
+	for _, name := range r.x.Decision.Models {
+		if m := r.snap.Models[name]; m != nil && !r.takes(m) {
+			r.considered = append(r.considered, exchange.Candidate{Model: name, State: exchange.PassedOpaque})
+		}
+	}
 }
 
 // lead makes the flight's answer. A whole answer is made here; a stream is followed by a goroutine of its own, so that

@@ -50,20 +50,15 @@ func (r *run) faultHeaders(f *wire.Fault) []Header {
 // clock takes the time of each stage, for Server-Timing and the histograms.
 type clock struct {
 	last time.Time
-	laps []lap
-	buf  [10]lap
-}
-
-type lap struct {
-	stage exchange.Stage
-	took  time.Duration
+	laps []exchange.Lap
+	buf  [10]exchange.Lap
 }
 
 func (c *clock) start(now time.Time) { c.last, c.laps = now, c.buf[:0] }
 
 func (c *clock) lap(stage exchange.Stage) {
 	now := time.Now()
-	c.laps = append(c.laps, lap{stage, now.Sub(c.last)})
+	c.laps = append(c.laps, exchange.Lap{Stage: stage, Took: now.Sub(c.last)})
 	c.last = now
 }
 
@@ -71,7 +66,7 @@ func (c *clock) lap(stage exchange.Stage) {
 func (c *clock) String() string {
 	parts := make([]string, 0, len(c.laps))
 	for _, l := range c.laps {
-		parts = append(parts, fmt.Sprintf("%s;dur=%.3f", l.stage, float64(l.took)/float64(time.Millisecond)))
+		parts = append(parts, fmt.Sprintf("%s;dur=%.3f", l.Stage, float64(l.Took)/float64(time.Millisecond)))
 	}
 	return strings.Join(parts, ", ")
 }

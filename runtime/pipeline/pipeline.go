@@ -75,21 +75,22 @@ type Header struct{ Name, Value string }
 
 // run is one exchange under way.
 type run struct {
-	p         *Pipeline
-	snap      *Snapshot
-	x         *exchange.Exchange
-	surface   exchange.Surface
-	caller    Caller
-	pass      *filter.Pass
-	slot      audit.Slot
-	reserved  bool
-	begun     bool          // bytes of an answer were sent
-	produced  chan struct{} // closed when the goroutine that follows an upstream stream has ended; nil if there is none
-	leave     func() bool   // stops watching for the caller's going away; nil before there is an upstream call
-	principal atomic.Pointer[exchange.Principal]
-	returned  []upstream.Field // of the model server's answer, for the caller; none on a hit
-	clock     clock
-	out       []byte // the reply under construction; from buffers
+	p          *Pipeline
+	snap       *Snapshot
+	x          *exchange.Exchange
+	surface    exchange.Surface
+	caller     Caller
+	pass       *filter.Pass
+	slot       audit.Slot
+	reserved   bool
+	begun      bool          // bytes of an answer were sent
+	produced   chan struct{} // closed when the goroutine that follows an upstream stream has ended; nil if there is none
+	leave      func() bool   // stops watching for the caller's going away; nil before there is an upstream call
+	principal  atomic.Pointer[exchange.Principal]
+	returned   []upstream.Field // of the model server's answer, for the caller; none on a hit
+	clock      clock
+	considered []exchange.Candidate // for a model server; nil where there was no choice
+	out        []byte               // the reply under construction; from buffers
 }
 
 // buffers holds reply buffers. One that grew beyond keepBuffer is left to the collector.

@@ -63,7 +63,7 @@ func (r *run) record(end time.Time) {
 		ID: x.ID, Kind: "exchange", Start: x.Start, End: end, Principal: x.Principal, ClientIP: x.Client.IP,
 		Operation: x.Operation, Model: x.Model, Endpoint: x.Endpoint, DecisionID: x.Decision.ID, Policy: r.snap.Policy.Revision(),
 		Reasons: x.Decision.Reasons, Filters: x.Filters, Generation: x.Generation, Attempts: x.Attempts, Usage: x.Usage,
-		Cost: x.Cost, Cache: x.Cache, Outcome: x.Outcome, Notes: x.Decision.Annotations,
+		Cost: x.Cost, Cache: x.Cache, Outcome: x.Outcome, Notes: x.Decision.Annotations, Candidates: r.considered, Stages: r.clock.laps,
 	}
 	if len(rec.Reasons) == 0 {
 		rec.Reasons = x.Admission.Reasons

@@ -1,10 +1,10 @@
 package policy
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -219,31 +219,25 @@ func (r *RuleTrace) fail(e *ast.Expr) {
 // ExplainEvent asks the policy about the input of an event of the decision log again, traced. revision is that of the
 // policy that decided then. What the log does not have, prompt text above all, is undefined to the policy.
 func (p *Policy) ExplainEvent(ctx context.Context, event []byte) (revision string, admit, decision *Explanation, err error) {
-	var e struct {
-		Path    string          `json:"path"`
-		Input   json.RawMessage `json:"input"`
-		Calls   json.RawMessage `json:"nd_builtin_cache"`
-		Bundles struct {
-			Policy struct{ Revision string } `json:"policy"`
-		} `json:"bundles"`
-	}
-	if err := json.Unmarshal(event, &e); err != nil {
+	doc, err := strictjson.Parse(event, recordedLimits)
+	if err != nil {
 		return "", nil, nil, fmt.Errorf("reading the event: %w", err)
 	}
-	input, err := ast.ValueFromReader(bytes.NewReader(e.Input))
-	if err != nil {
-		return "", nil, nil, fmt.Errorf("reading the event's input: %w", err)
+	defer doc.Release()
+	e, r := doc.Root(), &recording{}
+	input := e.Get("input")
+	if input.Kind() != strictjson.Object {
+		return "", nil, nil, errors.New("reading the event: its input is no object")
 	}
 	then := outside{offline: new(bool)}
-	if doc, err := strictjson.Parse(e.Calls, recordedLimits); err == nil {
-		then.calls = callsOf(doc.Root())
-		doc.Release()
+	if calls := e.Get("nd_builtin_cache"); calls.Kind() == strictjson.Object {
+		then.calls = callsOf(calls)
 	}
 	if p.admit != nil {
-		admit, _ = p.admit.trace(ctx, input, then) // why it failed shows in its rules
+		admit, _ = p.admit.trace(ctx, r.input(p.admit.plan, input).Value, then) // why it failed shows in its rules
 	}
-	if e.Path != "sluice/admit" {
-		decision, _ = p.decide.trace(ctx, input, then) // as above
+	if !e.Get("path").Is("sluice/admit") {
+		decision, _ = p.decide.trace(ctx, r.input(p.decide.plan, input).Value, then) // as above
 	}
-	return e.Bundles.Policy.Revision, admit, decision, ctx.Err()
+	return e.Get("bundles").Get("policy").Get("revision").Str(), admit, decision, ctx.Err()
 }

@@ -322,11 +322,11 @@ func (s *Shadow) decided(q *shadowed) (result, error) {
 func (s *Shadow) rules(q *shadowed) []RuleTrace {
 	var rules []RuleTrace
 	if s.p.admit != nil {
-		x, _ := s.p.admit.trace(s.ctx, q.admit.input, outside{})
+		x, _ := s.p.admit.trace(s.ctx, q.admit.input, outside{offline: new(bool)})
 		rules = append(rules, x.Rules...)
 	}
 	if q.decide != nil {
-		x, _ := s.p.decide.trace(s.ctx, q.decide.input, outside{})
+		x, _ := s.p.decide.trace(s.ctx, q.decide.input, outside{offline: new(bool)})
 		rules = append(rules, x.Rules...)
 	}
 	return rules
