@@ -138,9 +138,8 @@ func (r *chatReader) call(i int, v strictjson.Value, take func(delta) error) err
 type chatWriter struct {
 	id, model []byte
 	created   int64
-	ended     bool
+	ended     bool // why was said
 	usage     usage
-	finished  bool
 }
 
 func (w *chatWriter) write(q *queue, d delta) error {
@@ -207,10 +206,6 @@ func (w *chatWriter) chunk(q *queue, delta, finish string) {
 
 // terminate gives the usage and the word that ends the stream.
 func (w *chatWriter) terminate(q *queue) {
-	if w.finished {
-		return
-	}
-	w.finished = true
 	if w.usage.known {
 		q.data = append(writeChatHead(q.data, "chat.completion.chunk", w.id, w.model, w.created), ']')
 		q.data = append(writeChatUsage(q.data, &w.usage), '}')

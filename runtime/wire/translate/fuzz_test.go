@@ -2,12 +2,16 @@ package translate_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/anthropic"
+	"github.com/sluicegate/sluice/runtime/wire/openai"
 	"github.com/sluicegate/sluice/runtime/wire/translate"
 )
 
@@ -37,6 +41,28 @@ func pairs(f func(from, to string, p translate.Pair)) {
 	}
 }
 
+// readers are the formats themselves, which read what callers and model servers send.
+var readers = map[string]wire.Format{"chat": openai.Chat, "messages": anthropic.Messages}
+
+// accepted holds a request against the format that it is in. What it may refuse is what it would have refused of the
+// caller as well: an unknown role, an opaque part.
+func accepted(t *testing.T, format string, body []byte) {
+	t.Helper()
+	f, ok := readers[format]
+	if !ok {
+		return
+	}
+	r, err := f.Request(body, strictjson.Limits{})
+	var fault *wire.Fault
+	switch {
+	case err == nil:
+		r.Doc.Release()
+	case errors.As(err, &fault) && fault.Code == wire.MissingField && strings.HasPrefix(fault.Param, "messages"): // the caller named none
+	default:
+		t.Fatalf("%s is refused by its own reader: %v: %s", format, err, body)
+	}
+}
+
 // Whatever a request holds, what comes of it is strict JSON that the other format's own reader reads: on its way back it
 // says the same as on its way there.
 func FuzzRequest(f *testing.F) {
@@ -52,6 +78,7 @@ func FuzzRequest(f *testing.F) {
 				t.Fatalf("%s to %s: %v: %s", from, to, err, out)
 			}
 			doc.Release()
+			accepted(t, to, out)
 			back := between(t, to, from)
 			again, err := back.Request(nil, out, translate.Options{})
 			if err != nil {
@@ -83,6 +110,11 @@ func FuzzAnswer(f *testing.F) {
 				t.Fatalf("%s from %s: %v: %s", from, to, err, out)
 			}
 			doc.Release()
+			if f, ok := readers[from]; ok {
+				if _, err := f.Answer(out); err != nil {
+					t.Fatalf("%s: %v: %s", from, err, out)
+				}
+			}
 			if _, err := between(t, to, from).Answer(nil, out); err != nil {
 				t.Fatalf("%s from %s cannot be read: %v: %s", from, to, err, out)
 			}
@@ -101,6 +133,11 @@ func FuzzStream(f *testing.F) {
 			for _, e := range out {
 				if e != "[DONE]" && !json.Valid([]byte(e)) {
 					t.Fatalf("%s from %s: %s", from, to, e)
+				}
+				if f, ok := readers[from]; ok {
+					if _, err := f.Event([]byte(e)); err != nil {
+						t.Fatalf("%s from %s: %v: %s", from, to, err, e)
+					}
 				}
 			}
 			if _, err := stream(t, between(t, to, from), out); err != nil {

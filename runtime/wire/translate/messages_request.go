@@ -7,7 +7,7 @@ import (
 
 // messages is Anthropic's Messages API. Source: its reference and the request types of its Go SDK (v1.84).
 var messages = &format{
-	name: "anthropic.messages", operation: wire.Operation("messages"),
+	name: "anthropic.messages", operation: wire.Messages,
 	says: imageURLs | files | fileURLs | signed | richResults | prefill | stops | topKs | strictness | users | effortOff | serial,
 	read: readMessages, write: writeMessages, readAnswer: readMessagesAnswer, writeAnswer: writeMessagesAnswer,
 	reader: func() eventReader { return new(messagesReader) }, writer: func() eventWriter { return new(messagesWriter) },

@@ -6,7 +6,6 @@ import (
 
 // messagesReader reads the events of a stream.
 type messagesReader struct {
-	begun bool
 	calls []int64 // the blocks that are calls, by their numbers
 	mute  bool    // of the last call no arguments came yet
 	usage usage
@@ -51,10 +50,6 @@ func (r *messagesReader) read(data []byte, root strictjson.Value, take func(delt
 }
 
 func (r *messagesReader) start(m strictjson.Value, take func(delta) error) error {
-	if r.begun {
-		return errOrder
-	}
-	r.begun = true
 	r.usage = readMessagesUsage(m.Get("usage"), usage{})
 	return take(delta{happening: begins, id: m.Get("id").Bytes(), model: m.Get("model").Bytes(), usage: r.usage})
 }
@@ -132,8 +127,6 @@ type messagesWriter struct {
 	call     int  // of the open block
 	calling  bool // there was a call
 	refusing bool
-	started  bool
-	ended    bool
 	finish   finish
 	stop     []byte
 	usage    usage
@@ -173,7 +166,6 @@ func (w *messagesWriter) write(q *queue, d delta) error {
 }
 
 func (w *messagesWriter) start(q *queue, d *delta) {
-	w.started = true
 	q.data = writeMessageHead(append(q.data, `{"type":"message_start","message":`...), d.id, d.model)
 	q.data = writeMessagesUsage(append(q.data, `],"stop_reason":null,"stop_sequence":null,"usage":{`...), &d.usage)
 	q.data = append(q.data, "}}}"...)
@@ -225,13 +217,6 @@ func (w *messagesWriter) close(q *queue) {
 
 // terminate gives why the answer ended, the usage, and the event that ends the stream.
 func (w *messagesWriter) terminate(q *queue) {
-	if w.ended {
-		return
-	}
-	w.ended = true
-	if !w.started {
-		w.start(q, &delta{})
-	}
 	w.close(q)
 	f := messagesStop(w.finish, w.calling, w.refusing)
 	q.data = writeMessagesFinish(append(q.data, `{"type":"message_delta","delta":{`...), f, w.stop)

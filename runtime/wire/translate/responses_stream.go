@@ -6,8 +6,8 @@ import (
 
 // responsesReader reads the events of a stream. Of texts it takes the pieces; what repeats them is passed over.
 type responsesReader struct {
-	begun, over bool
-	calls       []responsesCall
+	over  bool
+	calls []responsesCall
 }
 
 type responsesCall struct {
@@ -24,10 +24,6 @@ func (r *responsesReader) read(data []byte, root strictjson.Value, take func(del
 	}
 	switch string(root.Get("type").Bytes()) {
 	case "response.created":
-		if r.begun {
-			return errOrder
-		}
-		r.begun = true
 		v := root.Get("response")
 		created, _ := v.Get("created_at").Int64()
 		return take(delta{happening: begins, id: v.Get("id").Bytes(), model: v.Get("model").Bytes(), created: created})
@@ -139,8 +135,6 @@ type responsesWriter struct {
 	open     bool
 	parts    []part // of the open item; the last one grows
 	call     int
-	begun    bool
-	ended    bool
 	finish   finish
 	usage    usage
 }
@@ -180,7 +174,6 @@ func (w *responsesWriter) write(q *queue, d delta) error {
 }
 
 func (w *responsesWriter) begin(q *queue, d *delta) {
-	w.begun = true
 	w.id, w.model, w.created = append([]byte(nil), d.id...), append([]byte(nil), d.model...), d.created
 	w.complete()
 	w.items = append(w.items, '[')
@@ -327,13 +320,6 @@ func (w *responsesWriter) close(q *queue) {
 
 // terminate gives the response whole.
 func (w *responsesWriter) terminate(q *queue) {
-	if w.ended {
-		return
-	}
-	w.ended = true
-	if !w.begun {
-		w.begin(q, &delta{})
-	}
 	w.close(q)
 	name := "response.completed"
 	if w.finish == length || w.finish == full || w.finish == filtered {

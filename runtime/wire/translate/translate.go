@@ -99,8 +99,22 @@ func (p Pair) Answer(dst, body []byte) ([]byte, error) {
 // Stream begins the translation of a streamed answer.
 func (p Pair) Stream() *Stream {
 	s := &Stream{reader: p.to.reader(), writer: p.from.writer()}
-	s.take = func(d delta) error { return s.writer.write(&s.queue, d) }
+	s.take = s.step // bound once
 	return s
+}
+
+// step writes one step. A stream begins once, at the latest before its first step, and nothing follows its end.
+func (s *Stream) step(d delta) error {
+	switch {
+	case s.over, s.begun && d.happening == begins:
+		return errOrder
+	case !s.begun && d.happening != begins:
+		if err := s.writer.write(&s.queue, delta{happening: begins}); err != nil {
+			return err
+		}
+	}
+	s.begun, s.over = true, d.happening == terminates
+	return s.writer.write(&s.queue, d)
 }
 
 // Stream is a streamed answer under translation. It is not safe for concurrent use.
@@ -109,6 +123,8 @@ type Stream struct {
 	writer eventWriter
 	take   func(delta) error
 	queue  queue
+	begun  bool
+	over   bool
 }
 
 // Event takes the data of one event of the model server's; Next gives what comes of it. An error says that the stream is
