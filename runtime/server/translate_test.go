@@ -12,14 +12,15 @@ import (
 	"github.com/sluicegate/sluice/runtime/internal/modelserver"
 )
 
-// apis are the APIs that endpoints may speak, each with what a config says of such an endpoint and with what its model
+// dialects are the APIs that endpoints may speak, each with what a config says of such an endpoint and with what its model
 // server answers: the text "mail [EMAIL_1] or bob@corp.example" and a call of f with the address as its argument.
-var apis = []struct {
+var dialects = []struct {
 	name, endpoint, path string
 	answer               modelserver.Step
 }{
-	{"chat", "provider: openai", "/v1/chat/completions", answering(chatWhole, chatEvents, false)},
-	{"messages", "provider: anthropic", "/v1/messages", answering(messageWhole, messageEvents, true)},
+	{"chat", "provider: openai", "/v1/chat/completions", scripted(chatWhole, chatEvents, false)},
+	{"responses", "provider: openai, apis: [responses]", "/v1/responses", scripted(responseWhole, responseEvents, true)},
+	{"messages", "provider: anthropic", "/v1/messages", scripted(messageWhole, messageEvents, true)},
 }
 
 const chatWhole = `{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt","choices":[{"index":0,"message":{"role":"assistant",` +
@@ -47,8 +48,27 @@ var messageEvents = []string{
 	`{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":7}}`, `{"type":"message_stop"}`,
 }
 
-// answering answers whole or as a stream, as the request asks.
-func answering(whole string, events []string, named bool) modelserver.Step {
+const responseItems = `{"id":"msg_1","type":"message","status":"completed","role":"assistant","content":[{"type":"output_text","text":"mail [EMAIL_1] or bob@corp.example","annotations":[]}]},` +
+	`{"id":"fc_1","type":"function_call","status":"completed","arguments":"{\"to\":\"[EMAIL_1]\"}","call_id":"call_1","name":"f"}`
+
+const responseWhole = `{"id":"resp_1","object":"response","created_at":1700000000,"status":"completed","error":null,"incomplete_details":null,"model":"gpt",` +
+	`"output":[` + responseItems + `],"usage":{"input_tokens":8,"output_tokens":7,"total_tokens":15}}`
+
+var responseEvents = []string{
+	`{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","object":"response","created_at":1700000000,"status":"in_progress","model":"gpt","output":[]}}`,
+	`{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"id":"msg_1","type":"message","status":"in_progress","role":"assistant","content":[]}}`,
+	`{"type":"response.content_part.added","sequence_number":2,"item_id":"msg_1","output_index":0,"content_index":0,"part":{"type":"output_text","text":"","annotations":[]}}`,
+	`{"type":"response.output_text.delta","sequence_number":3,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"mail [EMA"}`,
+	`{"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"IL_1] or bob@corp.example"}`,
+	`{"type":"response.output_text.done","sequence_number":5,"item_id":"msg_1","output_index":0,"content_index":0,"text":"mail [EMAIL_1] or bob@corp.example"}`,
+	`{"type":"response.output_item.added","sequence_number":6,"output_index":1,"item":{"id":"fc_1","type":"function_call","status":"in_progress","arguments":"","call_id":"call_1","name":"f"}}`,
+	`{"type":"response.function_call_arguments.delta","sequence_number":7,"item_id":"fc_1","output_index":1,"delta":"{\"to\":\"[EMAIL_1]\"}"}`,
+	`{"type":"response.function_call_arguments.done","sequence_number":8,"item_id":"fc_1","output_index":1,"arguments":"{\"to\":\"[EMAIL_1]\"}"}`,
+	`{"type":"response.completed","sequence_number":9,"response":` + responseWhole + `}`,
+}
+
+// scripted answers whole or as a stream, as the request asks.
+func scripted(whole string, events []string, named bool) modelserver.Step {
 	return func(w http.ResponseWriter, r *http.Request, body []byte) {
 		var req struct{ Stream bool }
 		_ = json.Unmarshal(body, &req)
@@ -67,16 +87,17 @@ func answering(whole string, events []string, named bool) modelserver.Step {
 // a client makes of an answer.
 var callers = []struct {
 	path, request string
-	whole, stream func(t *testing.T, body string) heard
+	whole, stream func(t *testing.T, body string) taken
 }{
 	{"/v1/chat/completions", `{"model":"model-a","messages":[{"role":"user","content":"mail ana@example.com"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]%s}`, wholeChat, streamedChat},
 	{"/v1/messages", `{"model":"model-a","max_tokens":64,"messages":[{"role":"user","content":"mail ana@example.com"}],"tools":[{"name":"f","input_schema":{"type":"object"}}]%s}`, wholeMessage, streamedMessage},
+	{"/v1/responses", `{"model":"model-a","input":"mail ana@example.com","tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]%s}`, wholeResponse, streamedResponse},
 }
 
-// heard is what a client makes of an answer.
-type heard struct{ text, id, name, arguments, finish string }
+// taken is what a client makes of an answer.
+type taken struct{ text, id, name, arguments, finish string }
 
-func wholeChat(t *testing.T, body string) heard {
+func wholeChat(t *testing.T, body string) taken {
 	var a struct {
 		Choices []struct {
 			Finish  string `json:"finish_reason"`
@@ -94,10 +115,10 @@ func wholeChat(t *testing.T, body string) heard {
 	}
 	c := a.Choices[0]
 	call := c.Message.Calls[0]
-	return heard{c.Message.Content, call.ID, call.Function.Name, call.Function.Arguments, c.Finish}
+	return taken{c.Message.Content, call.ID, call.Function.Name, call.Function.Arguments, c.Finish}
 }
 
-func streamedChat(t *testing.T, body string) (h heard) {
+func streamedChat(t *testing.T, body string) (h taken) {
 	if !strings.HasSuffix(body, "data: [DONE]\n\n") {
 		t.Errorf("the stream does not end: %s", body)
 	}
@@ -131,7 +152,7 @@ func streamedChat(t *testing.T, body string) (h heard) {
 	return h
 }
 
-func wholeMessage(t *testing.T, body string) (h heard) {
+func wholeMessage(t *testing.T, body string) (h taken) {
 	var m struct {
 		Stop    string `json:"stop_reason"`
 		Content []struct {
@@ -149,7 +170,7 @@ func wholeMessage(t *testing.T, body string) (h heard) {
 	return h
 }
 
-func streamedMessage(t *testing.T, body string) (h heard) {
+func streamedMessage(t *testing.T, body string) (h taken) {
 	names, texts := read(t, body)
 	if !strings.HasPrefix(names, "message_start content_block_start ") || !strings.HasSuffix(names, " content_block_stop message_delta message_stop ") {
 		t.Errorf("events %s", names)
@@ -170,6 +191,61 @@ func streamedMessage(t *testing.T, body string) (h heard) {
 	return h
 }
 
+func wholeResponse(t *testing.T, body string) (h taken) {
+	var r struct {
+		Status string
+		Output []struct {
+			CallID          string `json:"call_id"`
+			Name, Arguments string
+			Content         []struct{ Text string }
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &r); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	h.finish = r.Status
+	for _, item := range r.Output {
+		h.id, h.name, h.arguments = h.id+item.CallID, h.name+item.Name, h.arguments+item.Arguments
+		for _, c := range item.Content {
+			h.text += c.Text
+		}
+	}
+	return h
+}
+
+// streamedResponse puts the pieces together, which have to be what the last event repeats.
+func streamedResponse(t *testing.T, body string) (h taken) {
+	var last taken
+	for _, data := range dataOf(body) {
+		var e struct {
+			Type, Delta string
+			Response    json.RawMessage
+			Item        struct {
+				CallID string `json:"call_id"`
+				Name   string
+			}
+		}
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			t.Fatalf("%v: %s", err, data)
+		}
+		switch e.Type {
+		case "response.output_item.added":
+			h.id, h.name = h.id+e.Item.CallID, h.name+e.Item.Name
+		case "response.output_text.delta":
+			h.text += e.Delta
+		case "response.function_call_arguments.delta":
+			h.arguments += e.Delta
+		case "response.completed":
+			last = wholeResponse(t, string(e.Response))
+			h.finish = last.finish
+		}
+	}
+	if h != last {
+		t.Errorf("the stream says %+v and repeats %+v", h, last)
+	}
+	return h
+}
+
 // dataOf is the data of each event.
 func dataOf(body string) (out []string) {
 	for line := range strings.Lines(body) {
@@ -186,7 +262,7 @@ var finishes = map[string]bool{"tool_calls": true, "tool_use": true, "completed"
 // Every surface reaches a model of every API, whole and streamed: redacted on the way out, restored and masked on the way
 // in, the tool call in its place, usage known.
 func TestAnySurfaceToAnyModel(t *testing.T) {
-	for _, api := range apis {
+	for _, api := range dialects {
 		t.Run(api.name, func(t *testing.T) {
 			m := modelserver.New(t, api.answer)
 			s := besiegeWith(t, m, gateway.Callers+fmt.Sprintf("models:\n  - name: model-a\n    endpoints: [{name: one, %s, url: %q, requires: [redact]}]\n", api.endpoint, m.URL())+
@@ -281,6 +357,8 @@ func TestTranslatedStreamsThatBreak(t *testing.T) {
 	f("cut messages", "provider: anthropic", "/v1/chat/completions", chat, modelserver.NamedEvents(begun...), "[DONE]")
 	f("dead messages", "provider: anthropic", "/v1/chat/completions", chat, modelserver.Die(modelserver.NamedEvents(begun...)), "[DONE]")
 	f("failed messages", "provider: anthropic", "/v1/chat/completions", chat, modelserver.NamedEvents(append(begun, `{"type":"error","error":{"type":"overloaded_error","message":"SECRET"}}`)...), "[DONE]")
+	f("cut messages to responses", "provider: anthropic", "/v1/responses", `{"model":"model-a","stream":true,"input":"x"}`, modelserver.NamedEvents(begun...), "response.completed")
+	f("cut responses", "provider: openai, apis: [responses]", "/v1/messages", message, modelserver.NamedEvents(strings.ReplaceAll(responseEvents[0], "mail", "hello"), responseEvents[1], responseEvents[2], strings.ReplaceAll(responseEvents[3], "mail", "hello there, "), responseEvents[4]), "message_stop")
 	f("cut chat", "provider: openai", "/v1/messages", message, modelserver.Events(0, modelserver.Delta("hello there, "), modelserver.Delta("you")), "message_stop")
 	f("failed chat", "provider: openai", "/v1/messages", message, modelserver.Events(0, modelserver.Delta("hello there, "), modelserver.Delta("you"), `{"error":{"message":"SECRET"}}`), "message_stop")
 }

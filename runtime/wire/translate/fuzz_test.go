@@ -42,7 +42,7 @@ func pairs(f func(from, to string, p translate.Pair)) {
 }
 
 // readers are the formats themselves, which read what callers and model servers send.
-var readers = map[string]wire.Format{"chat": openai.Chat, "messages": anthropic.Messages}
+var readers = map[string]wire.Format{"chat": openai.Chat, "messages": anthropic.Messages, "responses": openai.Responses}
 
 // accepted holds a request against the format that it is in. What it may refuse is what it would have refused of the
 // caller as well: an unknown role, an opaque part.

@@ -9,7 +9,7 @@ import (
 
 // responses is the OpenAI API's responses. Source: the API reference and the request types of its Go SDK (v3.96).
 var responses = &format{
-	name: "openai.responses", operation: wire.Operation("responses"),
+	name: "openai.responses", operation: wire.Responses,
 	says: imageURLs | imageDetail | files | anyFiles | fileURLs | reasons | signed | richResults | hot | objects | described |
 		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | serial | empties,
 	read: readResponses, write: writeResponses, readAnswer: readResponse, writeAnswer: writeResponse,
