@@ -18,16 +18,16 @@ var dialects = []struct {
 	name, endpoint, path string
 	answer               modelserver.Step
 }{
-	{"chat", "provider: openai", "/v1/chat/completions", scripted(chatWhole, chatEvents, false)},
-	{"responses", "provider: openai, apis: [responses]", "/v1/responses", scripted(responseWhole, responseEvents, true)},
-	{"messages", "provider: anthropic", "/v1/messages", scripted(messageWhole, messageEvents, true)},
+	{"chat", "provider: openai", "/v1/chat/completions", scripted(chatWhole, chatSteps, false)},
+	{"responses", "provider: openai, apis: [responses]", "/v1/responses", scripted(responseWhole, responseSteps, true)},
+	{"messages", "provider: anthropic", "/v1/messages", scripted(messageWhole, messageSteps, true)},
 }
 
 const chatWhole = `{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt","choices":[{"index":0,"message":{"role":"assistant",` +
 	`"content":"mail [EMAIL_1] or bob@corp.example","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"to\":\"[EMAIL_1]\"}"}}]},` +
 	`"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":8,"completion_tokens":7,"total_tokens":15}}`
 
-var chatEvents = []string{
+var chatSteps = []string{
 	modelserver.Delta("mail [EMA"), modelserver.Delta("IL_1] or bob@corp"), modelserver.Delta(".example"),
 	`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"to\":\"[EM"}}]},"finish_reason":null}]}`,
 	`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"AIL_1]\"}"}}]},"finish_reason":null}]}`,
@@ -39,7 +39,7 @@ var chatEvents = []string{
 const messageWhole = `{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"mail [EMAIL_1] or bob@corp.example"},` +
 	`{"type":"tool_use","id":"toolu_1","name":"f","input":{"to":"[EMAIL_1]"}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":3,"cache_read_input_tokens":5,"output_tokens":7}}`
 
-var messageEvents = []string{
+var messageSteps = []string{
 	modelserver.MessageStart, `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`,
 	modelserver.TextDelta(0, "mail [EMA"), modelserver.TextDelta(0, "IL_1] or bob@corp"), modelserver.TextDelta(0, ".example"),
 	`{"type":"content_block_stop","index":0}`, `{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"toolu_1","name":"f","input":{}}}`,
@@ -54,7 +54,7 @@ const responseItems = `{"id":"msg_1","type":"message","status":"completed","role
 const responseWhole = `{"id":"resp_1","object":"response","created_at":1700000000,"status":"completed","error":null,"incomplete_details":null,"model":"gpt",` +
 	`"output":[` + responseItems + `],"usage":{"input_tokens":8,"output_tokens":7,"total_tokens":15}}`
 
-var responseEvents = []string{
+var responseSteps = []string{
 	`{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","object":"response","created_at":1700000000,"status":"in_progress","model":"gpt","output":[]}}`,
 	`{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"id":"msg_1","type":"message","status":"in_progress","role":"assistant","content":[]}}`,
 	`{"type":"response.content_part.added","sequence_number":2,"item_id":"msg_1","output_index":0,"content_index":0,"part":{"type":"output_text","text":"","annotations":[]}}`,
@@ -358,7 +358,7 @@ func TestTranslatedStreamsThatBreak(t *testing.T) {
 	f("dead messages", "provider: anthropic", "/v1/chat/completions", chat, modelserver.Die(modelserver.NamedEvents(begun...)), "[DONE]")
 	f("failed messages", "provider: anthropic", "/v1/chat/completions", chat, modelserver.NamedEvents(append(begun, `{"type":"error","error":{"type":"overloaded_error","message":"SECRET"}}`)...), "[DONE]")
 	f("cut messages to responses", "provider: anthropic", "/v1/responses", `{"model":"model-a","stream":true,"input":"x"}`, modelserver.NamedEvents(begun...), "response.completed")
-	f("cut responses", "provider: openai, apis: [responses]", "/v1/messages", message, modelserver.NamedEvents(strings.ReplaceAll(responseEvents[0], "mail", "hello"), responseEvents[1], responseEvents[2], strings.ReplaceAll(responseEvents[3], "mail", "hello there, "), responseEvents[4]), "message_stop")
+	f("cut responses", "provider: openai, apis: [responses]", "/v1/messages", message, modelserver.NamedEvents(strings.ReplaceAll(responseSteps[0], "mail", "hello"), responseSteps[1], responseSteps[2], strings.ReplaceAll(responseSteps[3], "mail", "hello there, "), responseSteps[4]), "message_stop")
 	f("cut chat", "provider: openai", "/v1/messages", message, modelserver.Events(0, modelserver.Delta("hello there, "), modelserver.Delta("you")), "message_stop")
 	f("failed chat", "provider: openai", "/v1/messages", message, modelserver.Events(0, modelserver.Delta("hello there, "), modelserver.Delta("you"), `{"error":{"message":"SECRET"}}`), "message_stop")
 }
