@@ -266,7 +266,7 @@ func inputLane(index int) wire.Lane {
 // deltas are the types of what an event may add to a content block, by the member that holds it.
 var deltas = map[string]string{
 	"text": "text_delta", "thinking": "thinking_delta", "partial_json": "input_json_delta", "signature": "signature_delta",
-	"citation": "citations_delta", "content": "compaction_delta",
+	"citation": "citations_delta", "content": "compaction_delta", "encrypted_content": "compaction_delta",
 }
 
 func deltaType(name []byte) bool {

@@ -154,7 +154,7 @@ func (b *joinedBlock) append(dst []byte) ([]byte, error) {
 		}
 		return true
 	})
-	for _, key := range []string{"text", "thinking", "content", "signature"} {
+	for _, key := range []string{"text", "thinking", "content", "encrypted_content", "signature"} {
 		if b.texts[key] != nil && b.start.Get(key).Kind() != strictjson.String {
 			o.member(key, strictjson.AppendString(nil, b.texts[key]))
 		}

@@ -49,6 +49,7 @@ func TestSegments(t *testing.T) {
 	}
 	f(turn("user", `"hi"`), "*user hi")
 	f(turn("assistant", `"hi"`), "*assistant hi")
+	f(turn("system", `"hi"`), "*system hi")
 	f(turn("user", `[{"type":"text","text":"a"},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]`), "*user ab")
 	f(turn("user", `[{"type":"text","text":"a"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA"}},{"type":"text","text":"b"}]`),
 		"*user a", "*user b")
@@ -107,12 +108,12 @@ func TestRefusals(t *testing.T) {
 	f(`{"messages":"secret"}`, wire.InvalidRequest, "messages")
 	f(`{"model":7,`+hi+`}`, wire.InvalidRequest, "model")
 	f(`{"stream":"secret",`+hi+`}`, wire.InvalidRequest, "stream")
-	f(`{"messages":[{"role":"system","content":"secret"}]}`, wire.InvalidRequest, "messages[0].role")
 	f(`{"messages":[{"role":"tool","content":"secret"}]}`, wire.InvalidRequest, "messages[0].role")
 	f(`{"messages":[{"content":"secret"}]}`, wire.MissingField, "messages[0].role")
 	f(block(`{"type":"secret"}`), wire.InvalidRequest, "messages[0].content[0].type")
 	f(block(`{"text":"secret"}`), wire.MissingField, "messages[0].content[0].type")
-	f(block(`{"type":"container_upload","file_id":"secret"}`), wire.InvalidRequest, "messages[0].content[0].type")
+	f(block(`{"type":"tool_addition","file_id":"secret"}`), wire.InvalidRequest, "messages[0].content[0].type")
+	f(`{"fallbacks":[{"model":"secret"}],`+hi+`}`, wire.UnsupportedField, "fallbacks")
 	f(block(`{"type":"image","source":{"type":"secret"}}`), wire.InvalidRequest, "messages[0].content[0].source.type")
 	f(block(`{"type":"image","source":{"type":"text","data":"secret"}}`), wire.InvalidRequest, "messages[0].content[0].source.type")
 	f(block(`{"type":"tool_result","content":[{"type":"tool_use"}]}`), wire.InvalidRequest, "messages[0].content[0].content[0].type")

@@ -44,7 +44,9 @@ func (s *split) add(data []byte) {
 }
 
 // ending are the members of a message that come at its end.
-func ending(key string) bool { return key == "stop_reason" || key == "stop_sequence" }
+func ending(key string) bool {
+	return key == "stop_reason" || key == "stop_sequence" || key == "stop_details"
+}
 
 // start makes the event that the stream begins with: the message without content and end.
 func (s *split) start(root strictjson.Value) {

@@ -116,7 +116,7 @@ func TestShapes(t *testing.T) {
 			t.Errorf("no %q in %q", want, names)
 		}
 	}
-	if slices.Contains(names, "messages: system") {
-		t.Error("messages have a role system")
+	if slices.Contains(names, "messages: developer") {
+		t.Error("messages have a role developer")
 	}
 }

@@ -13,8 +13,8 @@ const (
 	blockTypes = "text image document search_result tool_use tool_result thinking redacted_thinking " +
 		"server_tool_use mcp_tool_use mcp_tool_result web_search_tool_result web_fetch_tool_result " +
 		"code_execution_tool_result bash_code_execution_tool_result text_editor_code_execution_tool_result " +
-		"tool_search_tool_result compaction"
-	resultTypes = "text image document search_result tool_reference"
+		"tool_search_tool_result container_upload compaction"
+	resultTypes = "text image document search_result tool_reference browser_state"
 )
 
 // parameterRows are the members around the conversation.
@@ -32,7 +32,7 @@ var parameterRows = []row{
 	{Path: "speed", Class: walk.Enum, Words: "standard fast"},
 	{Path: "cache_control.type", Class: walk.Enum, Words: "ephemeral"},
 	{Path: "cache_control.ttl", Class: walk.Enum, Words: "5m 1h"},
-	{Path: "thinking.type", Class: walk.Enum, Words: "enabled disabled adaptive"},
+	{Path: "thinking.type", Class: walk.Enum, Words: "enabled disabled adaptive between_tools"},
 	{Path: "thinking.budget_tokens"},
 	{Path: "thinking.display", Class: walk.Enum, Words: "summarized omitted full"},
 	{Path: "output_config.effort", Class: walk.Enum, Words: "low medium high xhigh max"},
@@ -47,7 +47,11 @@ var parameterRows = []row{
 	// State on the model server, and what makes it fetch or run things.
 	{Path: "container", Class: walk.State, Reach: "container"},
 	{Path: "container.id", Class: walk.State, Reach: "container"},
+	{Path: "container.skills", Reach: "container"},
 	{Path: "mcp_servers", Reach: "mcp"},
+	{Path: "diagnostics.previous_message_id", Class: walk.State, Reach: "previous_response"},
+	{Path: "thread", Reach: "conversation"},
+	{Path: "fallbacks", Class: walk.Refused},      // other models, which no policy has judged
 	{Path: "anthropic_beta", Class: walk.Refused}, // as other clouds have the header
 }
 
@@ -59,7 +63,7 @@ var promptRows = []row{
 	{Path: "system[].text", Class: walk.Run},
 	{Path: "system[].cache_control.type", Class: walk.Enum, Words: "ephemeral"},
 	{Path: "system[].cache_control.ttl", Class: walk.Enum, Words: "5m 1h"},
-	{Path: "messages[]", Class: walk.Message, Words: "user assistant"},
+	{Path: "messages[]", Class: walk.Message, Words: "user assistant system"},
 	{Path: "messages[].role", Class: walk.Own},
 	{Path: "messages[].content", Class: walk.Content},
 	{Path: "messages[].content[]", Class: walk.Part, Words: blockTypes},
@@ -119,9 +123,12 @@ var callRows = []row{
 	{Path: ".id", Class: walk.Ident},
 	{Path: ".name", Class: walk.Ident},
 	{Path: ".server_name", Class: walk.Ident},
+	{Path: ".toolset_name", Class: walk.Ident},
 	{Path: ".tool_use_id", Class: walk.Ident},
 	{Path: ".input"},
-	{Path: ".caller.type", Class: walk.Enum, Words: "direct"},
+	{Path: ".caller.type", Class: walk.Ident},
+	{Path: ".caller.tool_id", Class: walk.Ident},
+	{Path: "<container_upload>.file_id", Class: walk.State, Reach: "file_id"},
 	{Path: ".is_error"},
 	{Path: ".thinking"},
 	{Path: ".signature"}, // in base64, which filters read like any text; a vendor's own is random
@@ -139,6 +146,7 @@ var toolRows = []row{
 	{Path: "tools", Scope: walk.Definition},
 	{Path: "tools[]", Class: walk.Offer, Words: "custom bash_20241022 bash_20250124 text_editor_20241022 text_editor_20250124 " +
 		"text_editor_20250429 text_editor_20250728 computer_20241022 computer_20250124 computer_20251124 memory_20250818 " +
+		"browser_toolset_20260801 computer_toolset_20260801 " +
 		"tool_search_tool_regex_20251119 tool_search_tool_bm25_20251119"},
 	{Path: "tools[].type", Class: walk.Own},
 	{Path: "tools[].name", Class: walk.Ident},
@@ -146,7 +154,7 @@ var toolRows = []row{
 	{Path: "tools[].input_schema", Class: walk.Schema},
 	{Path: "tools[].cache_control.type", Class: walk.Enum, Words: "ephemeral"},
 	{Path: "tools[].cache_control.ttl", Class: walk.Enum, Words: "5m 1h"},
-	{Path: "tools[].allowed_callers", Class: walk.Enum, Words: "direct"},
+	{Path: "tools[].allowed_callers", Class: walk.Ident},
 	{Path: "tools[].strict"},
 	{Path: "tool_choice.type", Class: walk.Enum, Words: "auto any tool none"},
 	{Path: "tool_choice.name", Class: walk.Ident},
@@ -188,6 +196,8 @@ var headRows = []row{
 	{Path: "stop_reason", Class: walk.Own},
 	{Path: "stop_sequence"},
 	{Path: "usage", Class: walk.Skip},
+	{Path: "stop_details.type", Class: walk.Skip},
+	{Path: "stop_details.category", Class: walk.Ident},
 	{Path: "container.id", Class: walk.Skip},
 	{Path: "container.expires_at", Class: walk.Skip},
 }

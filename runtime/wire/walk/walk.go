@@ -208,10 +208,11 @@ func (w *Walk) offer(n strictjson.Node, r *Rule) *wire.Fault {
 	if k := n.Get("type").Kind(); k == strictjson.Invalid || k == strictjson.Null {
 		return nil
 	}
-	if w.hosted(n) {
+	fault := typed(n, r, wire.UnsupportedField, unknownTool)
+	if fault != nil && w.hosted(n) {
 		return nil
 	}
-	return typed(n, r, wire.UnsupportedField, unknownTool)
+	return fault
 }
 
 // roleWord is a role as the API spells it, with its class.
