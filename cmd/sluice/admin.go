@@ -27,7 +27,7 @@ func listenAdmin(c *control.Controller) (net.Listener, *admin.Server, error) {
 	if err != nil {
 		return nil, nil, cfg.Fault("admin.listen", "%s", cannotListen(cfg.Admin.Listen, err))
 	}
-	o.Hosts = adminHosts(cfg.Admin)
+	o.Hosts, o.TLS = adminHosts(cfg.Admin), c.AdminTLS()
 	return l, admin.New(o), nil
 }
 

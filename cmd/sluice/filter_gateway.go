@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +43,7 @@ type gatewayClient struct {
 func (f *gatewayFlags) client() (*gatewayClient, error) {
 	switch {
 	case strings.Contains(f.admin, "://"):
-		return urlClient(strings.TrimSuffix(f.admin, "/"), os.Getenv(adminTokenEnv))
+		return urlClient(strings.TrimSuffix(f.admin, "/"), os.Getenv(adminTokenEnv), nil)
 	case f.admin != "":
 		return socketClient(f.admin), nil
 	}
@@ -70,10 +72,33 @@ func (f *gatewayFlags) client() (*gatewayClient, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return urlClient("http://"+net.JoinHostPort(host, port), token)
+	roots, err := adminRoots(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return urlClient(scheme(cfg.Admin.TLS != nil)+net.JoinHostPort(host, port), token, roots)
 }
 
-func urlClient(base, token string) (*gatewayClient, error) {
+// adminRoots are the system's authorities and the admin listener's own certificate, which may be signed by itself; nil
+// where it is cleartext.
+func adminRoots(cfg *config.Config) (*x509.CertPool, error) {
+	if cfg.Admin.TLS == nil {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(cfg.Path(cfg.Admin.TLS.Cert))
+	if err != nil {
+		return nil, cfg.Fault("admin.tls.cert", "%v", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	roots.AppendCertsFromPEM(pem)
+	return roots, nil
+}
+
+// urlClient calls a URL. roots are whom its certificate must come from; nil: the system's.
+func urlClient(base, token string, roots *x509.CertPool) (*gatewayClient, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Path != "" {
 		return nil, errors.New("--admin: expected http://host:port, or the path of a socket")
@@ -81,7 +106,8 @@ func urlClient(base, token string) (*gatewayClient, error) {
 	if token == "" {
 		return nil, fmt.Errorf("the admin token is missing; put it into %s", adminTokenEnv)
 	}
-	return &gatewayClient{base: base, token: token, where: base, http: &http.Client{Transport: &http.Transport{}, CheckRedirect: noRedirect}}, nil
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	return &gatewayClient{base: base, token: token, where: base, http: &http.Client{Transport: transport, CheckRedirect: noRedirect}}, nil
 }
 
 // noRedirect keeps the token from going anywhere else.

@@ -14,7 +14,8 @@ import (
 
 // greet prints where the gateway listens, what is live, and a line to paste.
 func (g *gateway) greet(w io.Writer) {
-	url, cfg, st := "http://"+dialable(g.public.Addr()), g.control.Config(), g.control.Status()
+	cfg, st := g.control.Config(), g.control.Status()
+	url := scheme(cfg.TLS != nil) + dialable(g.public.Addr())
 	fmt.Fprintf(w, "sluice %s listening on %s\n", versionOf(), url)
 	g.greetAdmin(w, cfg.Admin)
 	printStatus(w, st)
@@ -31,6 +32,14 @@ func (g *gateway) greet(w io.Writer) {
 		st.Models[0].Name, credential(cfg, keys), url)
 }
 
+// scheme is how URLs of a listener begin.
+func scheme(tls bool) string {
+	if tls {
+		return "https://"
+	}
+	return "http://"
+}
+
 // greetAdmin prints where the admin listener is and how to ask it.
 func (g *gateway) greetAdmin(w io.Writer, cfg *config.Admin) {
 	switch {
@@ -39,9 +48,9 @@ func (g *gateway) greetAdmin(w io.Writer, cfg *config.Admin) {
 		path := g.private.Addr().String()
 		fmt.Fprintf(w, "  admin on the socket %s: curl --unix-socket %s http://localhost/metrics\n", path, path)
 	case cfg.Token.Ephemeral:
-		fmt.Fprintf(w, "  admin on http://%s, token until this process ends: %s\n", dialable(g.private.Addr()), g.control.AdminToken())
+		fmt.Fprintf(w, "  admin on %s%s, token until this process ends: %s\n", scheme(cfg.TLS != nil), dialable(g.private.Addr()), g.control.AdminToken())
 	default:
-		fmt.Fprintf(w, "  admin on http://%s\n", dialable(g.private.Addr()))
+		fmt.Fprintf(w, "  admin on %s%s\n", scheme(cfg.TLS != nil), dialable(g.private.Addr()))
 	}
 }
 

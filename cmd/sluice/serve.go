@@ -122,6 +122,7 @@ func (g *gateway) listen() error {
 	g.server = server.New(server.Options{
 		Pipeline: g.control.Pipeline(), Logger: log, HeaderBytes: int(l.Header), MaxExchanges: l.Exchanges,
 		HeaderTime: t.Header, BodyTime: t.Body, WriteTime: t.Write, IdleTime: t.Idle,
+		TLS: g.control.TLS(), HTTP1Only: !cfg.HTTP2, Connections: l.Connections, Streams: l.Streams, Inflation: l.Inflation,
 	})
 	if cfg.Admin == nil {
 		return nil

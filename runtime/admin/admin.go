@@ -9,6 +9,7 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,7 @@ type Options struct {
 	Controller *control.Controller // required
 	Logger     *slog.Logger        // required
 	Socket     bool                // on a unix socket, whose mode is the credential; else Controller.AdminToken is
+	TLS        *tls.Config         // nil: cleartext
 	Hosts      []string            // names to accept in the Host header, without port; addresses always are
 }
 
@@ -43,6 +45,7 @@ func New(o Options) *Server {
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
+		TLSConfig:         o.TLS,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -50,7 +53,11 @@ func New(o Options) *Server {
 
 // Serve takes connections from l until Shutdown; it then returns nil.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.opts.TLS != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -106,6 +113,14 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	if b := st.Bundle; b != nil && b.Fault != "" {
 		if text += ", but the last bundle was not taken"; known {
 			text += ":\n" + b.Stage + ": " + b.Fault
+		}
+	}
+	for _, c := range st.Certificates {
+		if c.Fault == "" {
+			continue
+		}
+		if text += ", but a new certificate cannot be used"; known {
+			text += ":\n" + c.Fault
 		}
 	}
 	for _, off := range st.SwitchedOff {

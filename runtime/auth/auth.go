@@ -2,7 +2,7 @@
 //
 // It is the first stage of the pipeline and looks at headers alone, so who is not known is refused before the body is
 // read. Accepted are API keys (known by their SHA-256 only), ephemeral keys (made at random at each start, loopback
-// only) and JSON Web Tokens (RFC 7519) of configured issuers, with pinned algorithms.
+// only), JSON Web Tokens (RFC 7519) of configured issuers, with pinned algorithms, and client certificates.
 //
 // A failure to check is not a failed check: when an issuer's keys can't be had the answer is 503, never 401. It knows
 // no permissions; those are the policy's.
@@ -28,6 +28,8 @@ type Options struct {
 	Secrets   *Ephemeral // the secrets of Ephemeral; may be nil if there are none
 	Issuers   []Issuer
 	Sources   *Sources // where issuers' keys are kept; may be nil if there are none
+	// Certificates are clients known by their certificate; nil: none are.
+	Certificates *ByCertificate
 }
 
 // Key is one API key.
@@ -46,6 +48,7 @@ type Authenticator struct {
 	current map[string]*key // by Principal.Credential
 	issuers map[string]*issuer
 	recent  recent
+	certs   *certificates // nil: none are accepted
 }
 
 // key is a Key with the Principal it stands for, made once.
@@ -77,6 +80,10 @@ func New(o Options) (*Authenticator, error) {
 		}
 		a.issuers[is.Issuer.Issuer] = is
 	}
+	var err error
+	if a.certs, err = newCertificates(o.Certificates); err != nil {
+		errs = append(errs, err)
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -107,6 +114,16 @@ func (a *Authenticator) add(method string, k *Key, loopback bool) error {
 
 // maxKeyBytes is the longest credential that is looked up as an API key. Longer ones can only be tokens.
 const maxKeyBytes = 256
+
+// Identify gives the Principal of a request: of the credential in its headers where there is one, be it good or bad, else of
+// the certificate that its connection came with. A connection may be shared, by a proxy or a pool, and whoever puts a
+// credential into a request means that one. Errors are as Authenticate's.
+func (a *Authenticator) Identify(ctx context.Context, c *exchange.Client) (*exchange.Principal, error) {
+	if a.certs == nil || len(c.Certificates) == 0 || carries(c.Headers) {
+		return a.Authenticate(ctx, c.Headers, c.IP)
+	}
+	return a.certs.principal(c.Certificates, time.Now())
+}
 
 // Authenticate gives the Principal of a request's headers (canonical names) and the address they came from. The
 // Principal is shared: it is not to be changed. Errors are *exchange.Error: 401 where the credential is missing or not
@@ -143,8 +160,11 @@ func (k *key) accept(header map[string][]string, from netip.Addr) (*exchange.Pri
 // Valid tells whether a Principal's credential is still among those configured: false when it was removed, replaced or
 // given to another tenant. It does not ask for expiry, which ends no running exchange, unless the expiry was changed.
 func (a *Authenticator) Valid(p *exchange.Principal) bool {
-	if p.Method == "jwt" {
+	switch p.Method {
+	case "jwt":
 		return a.validToken(p)
+	case "mtls":
+		return a.certs.valid(p)
 	}
 	k := a.current[p.Credential]
 	if k == nil || k.principal.Tenant != p.Tenant {

@@ -32,6 +32,11 @@ func credential(header map[string][]string) (secret, problem string) {
 	return single([]string{rest})
 }
 
+// carries tells whether any of the headers that may hold a credential is there.
+func carries(header map[string][]string) bool {
+	return len(header["X-Api-Key"])+len(header["Api-Key"])+len(header["Authorization"]) > 0
+}
+
 // single gives the one value of a header.
 func single(values []string) (secret, problem string) {
 	if len(values) > 1 {

@@ -18,6 +18,7 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$`)
 func check(c *Config, d *decoder) {
 	checkListen(c, d)
 	checkAuth(c, d)
+	checkTLS(c, d)
 	for i := range c.Models {
 		checkModel(c, d, i)
 	}
@@ -90,8 +91,8 @@ func checkAdmin(c *Config, d *decoder, a *Admin) {
 
 func checkAuth(c *Config, d *decoder) {
 	a := &c.Auth
-	if len(a.Keys)+len(a.Ephemeral)+len(a.JWT) == 0 && d.clean("auth") {
-		d.faultAt("auth", "no credential is accepted; write keys, ephemeral or jwt")
+	if len(a.Keys)+len(a.Ephemeral)+len(a.JWT) == 0 && (a.MTLS == nil || len(a.MTLS.Clients) == 0) && d.clean("auth") {
+		d.faultAt("auth", "no credential is accepted; write keys, ephemeral, jwt or mtls with clients")
 	}
 	ids, digests, issuers := unique{d: d}, unique{d: d}, unique{d: d}
 	for i := range a.Keys {
@@ -185,6 +186,7 @@ func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 		d.faultAt(path+".betas", "given for a provider that has no betas; remove it")
 	}
 	checkWatch(d, path, e)
+	checkClientCert(d, path, e)
 	for i, name := range e.Requires {
 		if !slices.ContainsFunc(c.Filters, func(f Filter) bool { return f.Name == name }) {
 			d.faultAt(indexed(path+".requires", i), "no filter has this name; add it to filters or remove it here")

@@ -12,6 +12,10 @@ import (
 type Config struct {
 	// Listen is the public address, host:port. Left out, the environment decides: see Config.Addresses.
 	Listen string `yaml:"listen"`
+	// TLS has the public listener speak TLS; left out, it is cleartext.
+	TLS *TLS `yaml:"tls"`
+	// HTTP2 has the public listener take HTTP/2 beside HTTP/1.1: over TLS, and in the clear from clients that begin with it.
+	HTTP2 bool `yaml:"http2"`
 	// Admin is the control listener; left out, there is none.
 	Admin *Admin `yaml:"admin"`
 	// Auth says who may call.
@@ -44,6 +48,53 @@ type Config struct {
 	src *source
 }
 
+// TLS is a listener's certificate. The files are looked at again while the gateway runs: a new pair is taken up without a
+// restart, and one that cannot be used leaves the old one. TLS 1.2 is the least that is spoken.
+type TLS struct {
+	// Cert is the path of the certificate and the chain that goes with it, as PEM.
+	Cert string `yaml:"cert" jsonschema:"required"`
+	// Key is the path of its private key, as PEM.
+	Key string `yaml:"key" jsonschema:"required"`
+	// ClientAuth says whether clients show a certificate: none; request one, which counts where a request has no other
+	// credential; or require one of auth.mtls's authorities on every connection. Left out: request where auth.mtls is given.
+	ClientAuth string `yaml:"client_auth" jsonschema:"enum=none,enum=request,enum=require"`
+}
+
+// AdminTLS is the control listener's certificate; its files are looked at again as TLS's are.
+type AdminTLS struct {
+	// Cert is the path of the certificate and the chain that goes with it, as PEM.
+	Cert string `yaml:"cert" jsonschema:"required"`
+	// Key is the path of its private key, as PEM.
+	Key string `yaml:"key" jsonschema:"required"`
+}
+
+// MTLS are the clients that are known by a certificate.
+type MTLS struct {
+	// CAFile holds the authorities that clients' certificates must come from, as PEM.
+	CAFile string `yaml:"ca_file" jsonschema:"required"`
+	// Clients are known by one name in their certificate each; left out, a certificate opens the connection and says nothing
+	// of who asks.
+	Clients []MTLSClient `yaml:"clients"`
+}
+
+// MTLSClient is one client, known by exactly one of URI, DNS, Email and Subject.
+type MTLSClient struct {
+	// ID names the client in policies and audit records.
+	ID string `yaml:"id" jsonschema:"required"`
+	// Tenant is whom the client's requests belong to.
+	Tenant string `yaml:"tenant" jsonschema:"required"`
+	// Roles are what policies ask for.
+	Roles []string `yaml:"roles"`
+	// URI is a subject alternative name, such as spiffe://corp/search.
+	URI string `yaml:"uri"`
+	// DNS is a subject alternative name.
+	DNS string `yaml:"dns"`
+	// Email is a subject alternative name.
+	Email string `yaml:"email"`
+	// Subject is the whole subject as RFC 2253 writes it, such as CN=search,O=corp.
+	Subject string `yaml:"subject"`
+}
+
 // Admin is the control listener: health, metrics, reload. Exactly one of Listen and Socket is given.
 type Admin struct {
 	// Listen is host:port; it needs a token.
@@ -52,6 +103,8 @@ type Admin struct {
 	Socket string `yaml:"socket"`
 	// Token is the credential of control calls: a reference, or the word ephemeral for one made at random at each start.
 	Token *Token `yaml:"token"`
+	// TLS has the listener speak TLS; left out, it is cleartext.
+	TLS *AdminTLS `yaml:"tls"`
 	// Hosts are further values of the Host header to accept; the listen address and localhost always are.
 	Hosts []string `yaml:"hosts"`
 }
@@ -64,6 +117,8 @@ type Auth struct {
 	Ephemeral []EphemeralKey `yaml:"ephemeral"`
 	// JWT are the issuers whose JSON Web Tokens are accepted (RFC 7519).
 	JWT []JWT `yaml:"jwt"`
+	// MTLS are the clients that are known by a certificate. It needs tls.
+	MTLS *MTLS `yaml:"mtls"`
 }
 
 // Key is one API key.
@@ -191,8 +246,12 @@ type Endpoint struct {
 	Load *LoadPage `yaml:"load"`
 	// Timeouts bound the steps of one call.
 	Timeouts EndpointTimeouts `yaml:"timeouts"`
-	// CAFile holds further certificates to trust, as PEM.
+	// CAFile holds the certificates that an https server's must come from, as PEM; left out, the system's.
 	CAFile string `yaml:"ca_file"`
+	// ClientCert is the path of a certificate that the endpoint is shown, with its chain, as PEM.
+	ClientCert string `yaml:"client_cert"`
+	// ClientKey is the path of that certificate's private key, as PEM.
+	ClientKey string `yaml:"client_key"`
 }
 
 // EndpointTimeouts bound the steps of one call of a model server.
@@ -422,6 +481,12 @@ type Limits struct {
 	Event Size `yaml:"event"`
 	// Exchanges is how many may run at once; more are answered 503.
 	Exchanges int `yaml:"exchanges" jsonschema:"minimum=1,maximum=1000000"`
+	// Connections is how many callers may be connected at once; one more is closed.
+	Connections int `yaml:"connections" jsonschema:"minimum=1,maximum=1000000"`
+	// Streams is how many requests one HTTP/2 connection may have open at once.
+	Streams int `yaml:"streams" jsonschema:"minimum=1,maximum=100000"`
+	// Inflation is how many times larger than what was sent a compressed request body may be, beyond 64KiB.
+	Inflation int `yaml:"inflation" jsonschema:"minimum=1,maximum=1100"`
 }
 
 // Timeouts bound what a client may take.

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,9 @@ type generation struct {
 	policies  policyHistory  // what is remembered of the policy once this generation is installed
 	addresses []string       // to listen on, in the order to try
 	token     string         // of the admin listener; "" without one, and on a socket
+	tls       *tls.Config    // of the public listener; nil: cleartext
+	adminTLS  *tls.Config    // of the admin listener; nil: cleartext
+	pairs     []usedPair     // certificates that are shown
 	closer    []func() error // ends what only this generation uses
 	more      atomic.Int32   // generations derived of it, which use what it has
 	base      *generation    // that was built, where this one is derived; else nil
@@ -126,6 +130,7 @@ func (b *builder) run(ctx context.Context) {
 		Models:  map[string]*pipeline.Model{},
 	}
 	b.listeners()
+	b.certified()
 	b.auth()
 	b.models()
 	b.filters(ctx)

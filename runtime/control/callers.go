@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluicegate/sluice/runtime/auth"
+	"github.com/sluicegate/sluice/runtime/config"
 )
 
 // auth makes what knows the callers.
@@ -24,12 +25,30 @@ func (b *builder) auth() {
 			o.Issuers, places = append(o.Issuers, is), append(places, i)
 		}
 	}
+	if m := cfg.MTLS; m != nil {
+		var ok bool
+		if o.Certificates, ok = b.byCertificate(m); !ok {
+			return
+		}
+	}
 	a, err := auth.New(o)
 	if err != nil {
 		b.authFaults(err, places)
 		return
 	}
 	b.gen.snap.Auth = a
+}
+
+// byCertificate are the clients known by a certificate.
+func (b *builder) byCertificate(m *config.MTLS) (*auth.ByCertificate, bool) {
+	pem, ok := b.certificates("auth.mtls.ca_file", m.CAFile)
+	out := &auth.ByCertificate{Roots: pem}
+	for _, k := range m.Clients {
+		out.Clients = append(out.Clients, auth.CertificateClient{
+			ID: k.ID, Tenant: k.Tenant, Roles: k.Roles, URI: k.URI, DNS: k.DNS, Email: k.Email, Subject: k.Subject,
+		})
+	}
+	return out, ok
 }
 
 func (b *builder) issuer(i int) (is auth.Issuer, ok bool) {

@@ -49,6 +49,7 @@ type Controller struct {
 	registry    *upstream.Registry
 	watcher     upstream.Watcher
 	credentials credential.Store
+	pairs       pairStore
 	metrics     *metrics.Metrics
 	pipeline    *pipeline.Pipeline
 	sources     *auth.Sources
@@ -229,9 +230,14 @@ func (c *Controller) restartNeeded(was, now *config.Config) {
 	}
 	tell("listen", was.Listen != now.Listen)
 	tell("admin", !sameListener(was.Admin, now.Admin))
+	tell("tls", (was.TLS == nil) != (now.TLS == nil))
+	tell("http2", was.HTTP2 != now.HTTP2)
 	tell("timeouts", was.Timeouts != now.Timeouts)
 	tell("limits.header", was.Limits.Header != now.Limits.Header)
 	tell("limits.exchanges", was.Limits.Exchanges != now.Limits.Exchanges)
+	tell("limits.connections", was.Limits.Connections != now.Limits.Connections)
+	tell("limits.streams", was.Limits.Streams != now.Limits.Streams)
+	tell("limits.inflation", was.Limits.Inflation != now.Limits.Inflation)
 	tell("log", was.Log != now.Log)
 }
 

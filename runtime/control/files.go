@@ -89,6 +89,9 @@ func filesOf(name string, cfg *config.Config) []string {
 			add(j.JWKS)
 		}
 	}
+	if cfg.Auth.MTLS != nil {
+		add(cfg.Auth.MTLS.CAFile)
+	}
 	if cfg.Admin != nil && cfg.Admin.Token != nil {
 		addRef(&cfg.Admin.Token.Ref)
 	}

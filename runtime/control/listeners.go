@@ -71,5 +71,5 @@ func sameListener(a, b *config.Admin) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Listen == b.Listen && a.Socket == b.Socket && slices.Equal(a.Hosts, b.Hosts)
+	return a.Listen == b.Listen && a.Socket == b.Socket && (a.TLS == nil) == (b.TLS == nil) && slices.Equal(a.Hosts, b.Hosts)
 }

@@ -118,6 +118,14 @@ func (b *builder) secrets(path string, e *config.Endpoint, o *provider.Options) 
 			return false
 		}
 	}
+	if e.ClientCert != "" {
+		pair, ok := b.pair(path+".client_cert", e.ClientCert, e.ClientKey)
+		if !ok {
+			return false
+		}
+		b.gen.pairs = append(b.gen.pairs, usedPair{path, pair})
+		o.ClientCert = &upstream.ClientCert{Name: b.cfg.Path(e.ClientCert) + " " + b.cfg.Path(e.ClientKey), Get: pair.Client}
+	}
 	o.RootCAs, ok = b.certificates(path+".ca_file", e.CAFile)
 	return ok
 }

@@ -17,7 +17,9 @@ type Status struct {
 	FaultSince time.Time      `json:"fault_since,omitzero"`
 	// SwitchedOff are canaries that failed too often, until another version is live beside which they stood.
 	SwitchedOff []OffStatus `json:"switched_off,omitempty"`
-	Stopping    bool        `json:"stopping,omitempty"` // the process ends when the last exchanges have finished
+	// Certificates are those that the gateway shows: of its listeners, and to endpoints.
+	Certificates []CertificateStatus `json:"certificates,omitempty"`
+	Stopping     bool                `json:"stopping,omitempty"` // the process ends when the last exchanges have finished
 }
 
 // RuleStatus is one entry point of the policy, and how its answers are remembered.
@@ -100,6 +102,7 @@ func (c *Controller) Status() Status {
 		for _, e := range gen.snap.Policy.Entries() {
 			st.Rules = append(st.Rules, RuleStatus{e.Rule, e.Reads, e.Hits, e.Misses, e.HitRatio(), e.NotMemoised})
 		}
+		st.Certificates = gen.certified()
 	}
 	st.Bundle = c.bundleStatus()
 	return st

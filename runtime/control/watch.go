@@ -33,6 +33,7 @@ func (c *Controller) Watch(ctx context.Context) {
 		case <-tick.C:
 			c.metrics.Retired(c.pipeline.Expire(c.maxAge()))
 			c.settle()
+			_ = c.Status() // looks at the certificates, also where nobody connects
 			deep = n%thorough == 0
 		case <-c.tripped:
 			c.settle()

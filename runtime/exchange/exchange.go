@@ -6,6 +6,7 @@
 package exchange
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 
@@ -40,6 +41,9 @@ type Client struct {
 	IP      netip.Addr
 	Port    uint16              // of the connection; 0 where it is not known
 	Headers map[string][]string // canonical names, as received; stages read, never write
+	// Certificates came with the connection, leaf first; whoever holds it has proved to have the leaf's key, and nothing else
+	// is known of them yet. Nil without TLS, or where none was sent.
+	Certificates []*x509.Certificate
 
 	// The request line and the authority, as received. The URI begins with a slash and may have a query.
 	Method, URI, Protocol, Host string
@@ -51,7 +55,7 @@ type Principal struct {
 	Tenant     string // never empty
 	Roles      []string
 	Claims     map[string]any // JWT claims as JSON values; nil for keys
-	Method     string         // "key", "jwt", "ephemeral"
+	Method     string         // "key", "jwt", "ephemeral", "mtls"
 	Credential string         // names the credential for revocation: a key's id, a token's issuer and subject
 	Expires    time.Time      // zero: never
 }

@@ -16,7 +16,7 @@ import (
 // authenticate comes before the body is read: who is not known costs no more than a look at the headers.
 func (r *run) authenticate(ctx context.Context) error {
 	defer r.clock.lap(exchange.StageAuthenticate)
-	who, err := r.snap.Auth.Authenticate(ctx, r.x.Client.Headers, r.x.Client.IP)
+	who, err := r.snap.Auth.Identify(ctx, &r.x.Client)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ var inputFields = []field{
 		{name: "tenant", typ: "string", about: "The tenant; never empty.", get: func(v *view) val { return strVal(v.principal.Tenant) }},
 		{name: "roles", typ: "strings", about: "The roles, in the order of the credential.", get: func(v *view) val { return val{kind: stringsKind, list: v.principal.Roles} }},
 		{name: "claims", typ: "object", about: "The claims of a JWT; empty for keys.", get: func(v *view) val { return val{kind: anyKind, any: v.principal.Claims} }},
-		{name: "auth", typ: "string", about: "How the caller proved who it is: key, jwt or ephemeral.", get: func(v *view) val { return strVal(v.principal.Method) }},
+		{name: "auth", typ: "string", about: "How the caller proved who it is: key, jwt, ephemeral or mtls.", get: func(v *view) val { return strVal(v.principal.Method) }},
 	}},
 	{name: "operation", typ: "string", about: "chat_completions, completions, embeddings, responses, messages, count_tokens, inference or models.", get: func(v *view) val { return strVal(string(v.x.Operation)) }},
 	{name: "model", typ: "string", about: "The model asked for; empty when the policy is to pick.", get: func(v *view) val { return strVal(v.request.Model) }},

@@ -30,7 +30,7 @@ const anthropicVersion = "2023-06-01"
 func newAnthropic(o Options) (upstream.Caller, error) {
 	// The API's own clients are given the address without the version, others with it.
 	url := strings.TrimSuffix(strings.TrimRight(o.URL, "/"), "/v1")
-	t := upstream.TransportOptions{URL: url, RootCAs: o.RootCAs, Timeouts: o.Timeouts, MaxAnswer: o.MaxAnswer}
+	t := upstream.TransportOptions{URL: url, RootCAs: o.RootCAs, ClientCert: o.ClientCert, Timeouts: o.Timeouts, MaxAnswer: o.MaxAnswer}
 	if o.Registry == nil {
 		o.Registry = new(upstream.Registry)
 	}

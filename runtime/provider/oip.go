@@ -29,7 +29,7 @@ func transportOf(o Options) (*upstream.Transport, error) {
 	if o.Registry == nil {
 		o.Registry = new(upstream.Registry)
 	}
-	return o.Registry.Transport(upstream.TransportOptions{URL: o.URL, RootCAs: o.RootCAs, Timeouts: o.Timeouts, MaxAnswer: o.MaxAnswer})
+	return o.Registry.Transport(upstream.TransportOptions{URL: o.URL, RootCAs: o.RootCAs, ClientCert: o.ClientCert, Timeouts: o.Timeouts, MaxAnswer: o.MaxAnswer})
 }
 
 // Close gives up the connections.

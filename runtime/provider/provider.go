@@ -17,18 +17,19 @@ import (
 
 // Options describe one endpoint to its dialect.
 type Options struct {
-	URL        string             // base URL, such as http://127.0.0.1:8000/v1; demo takes none
-	Credential Credential         // nil: none is sent
-	RootCAs    []byte             // PEM certificates an https server's must come from; nil: the system's
-	Timeouts   upstream.Timeouts  // zero values mean the defaults
-	MaxAnswer  int                // bytes of an answer; 0 means 32 MiB
-	MaxEvent   int                // bytes of one event of a stream; 0 means 1 MiB
-	Registry   *upstream.Registry // shares connections with other generations; nil: not shared
-	WordDelay  time.Duration      // demo's pause before each streamed word
-	Model      string             // the model's name there, as configured; "" where the dialect is to find it out
-	APIs       []string           // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
-	Betas      []string           // of anthropic: the betas of the API that callers may ask for
-	MaxOutput  int64              // usage tokens of an answer where a translated request names no limit and needs one; 0: 4096
+	URL        string               // base URL, such as http://127.0.0.1:8000/v1; demo takes none
+	Credential Credential           // nil: none is sent
+	RootCAs    []byte               // PEM certificates an https server's must come from; nil: the system's
+	ClientCert *upstream.ClientCert // shown to an https server that asks for one; nil: none is
+	Timeouts   upstream.Timeouts    // zero values mean the defaults
+	MaxAnswer  int                  // bytes of an answer; 0 means 32 MiB
+	MaxEvent   int                  // bytes of one event of a stream; 0 means 1 MiB
+	Registry   *upstream.Registry   // shares connections with other generations; nil: not shared
+	WordDelay  time.Duration        // demo's pause before each streamed word
+	Model      string               // the model's name there, as configured; "" where the dialect is to find it out
+	APIs       []string             // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
+	Betas      []string             // of anthropic: the betas of the API that callers may ask for
+	MaxOutput  int64                // usage tokens of an answer where a translated request names no limit and needs one; 0: 4096
 }
 
 // dialect is one row of the table.

@@ -29,14 +29,23 @@ type caller struct {
 
 	idAlso string // see route
 
-	bounded time.Time // when the write deadline was last set
+	bounded time.Time   // when the write deadline was last set
+	stalled *time.Timer // of HTTP/2: bounds one write; nil before the first
+	ending  sync.Mutex  // of ended: the timer may be running when the last write returns
+	ended   bool        // conn is not to be used any more
 }
 
 func newCaller(s *Server, w http.ResponseWriter, r *http.Request) *caller {
-	return &caller{
+	c := &caller{
 		s: s, w: w, r: r, conn: http.NewResponseController(w), read: r.ContentLength == 0,
 		bounded: time.Now(), // net/http has just set it
 	}
+	if r.ProtoMajor == 2 {
+		// In HTTP/1.1 a write deadline is for who writes; here it resets the stream when it has passed, also while the model
+		// server is being waited for.
+		_ = c.conn.SetWriteDeadline(time.Time{}) // as in Body
+	}
+	return c
 }
 
 // bodies holds buffers for request bodies. Those that grew beyond keepBody are left to the collector; nor is more than
@@ -45,7 +54,14 @@ var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b 
 
 const keepBody = 256 << 10
 
+// release ends the caller's part; what is still to be written then is bounded again.
 func (c *caller) release() {
+	if c.r.ProtoMajor == 2 {
+		_ = c.conn.SetWriteDeadline(time.Now().Add(c.s.opts.WriteTime)) // as in Body
+		c.ending.Lock()
+		c.ended = true
+		c.ending.Unlock()
+	}
 	if c.body != nil && cap(*c.body) <= keepBody {
 		*c.body = (*c.body)[:0]
 		bodies.Put(c.body)
@@ -66,19 +82,33 @@ func (c *caller) Client() exchange.Client {
 	if !strings.HasPrefix(uri, "/") {
 		uri = c.r.URL.RequestURI() // of a request line that names the host, as those to proxies do
 	}
-	return exchange.Client{
+	client := exchange.Client{
 		IP: addr.Addr().Unmap(), Port: addr.Port(), Headers: c.r.Header,
 		Method: c.r.Method, URI: uri, Protocol: c.r.Proto, Host: c.r.Host,
 	}
+	if c.r.TLS != nil {
+		client.Certificates = c.r.TLS.PeerCertificates
+	}
+	return client
 }
 
-// Body reads the body into a pooled buffer. It must arrive within the server's ReadTimeout.
+// Body reads the body into a pooled buffer, decompressed. It must arrive within the server's ReadTimeout.
 func (c *caller) Body(limit int) ([]byte, error) {
 	if c.r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
+	coding, err := coding(c.r.Header)
+	if err != nil {
+		c.w.Header()["Accept-Encoding"] = []string{codings} // RFC 9110, section 12.5.3
+		return nil, err
+	}
 	c.body = bodies.Get().(*[]byte)
-	b, err := readBody((*c.body)[:0], c.r.Body, int(c.r.ContentLength), limit)
+	var b []byte
+	if coding == "" {
+		b, err = readBody((*c.body)[:0], c.r.Body, int(c.r.ContentLength), limit)
+	} else {
+		b, err = c.inflate((*c.body)[:0], coding, limit)
+	}
 	*c.body = b
 	if err != nil {
 		return nil, err
@@ -87,6 +117,21 @@ func (c *caller) Body(limit int) ([]byte, error) {
 	// From here on reading tells that the caller goes away. A connection without deadlines is bounded by its own server.
 	_ = c.conn.SetReadDeadline(time.Time{})
 	return b, nil
+}
+
+// inflate reads a compressed body. From here on the headers describe the body as the stages see it.
+func (c *caller) inflate(b []byte, coding string, limit int) ([]byte, error) {
+	in, release, err := inflate(coding, http.MaxBytesReader(nil, c.r.Body, int64(limit)), c.s.opts.Inflation)
+	defer release()
+	if err == nil {
+		b, err = readBody(b, in, -1, limit)
+	}
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return b, tooLarge(limit)
+	}
+	delete(c.r.Header, "Content-Encoding")
+	delete(c.r.Header, "Content-Length")
+	return b, err
 }
 
 // unread is how long net/http may wait for the rest of a body that nobody wants, which it reads before it answers so
@@ -99,10 +144,39 @@ func (c *caller) answering() {
 	if !c.read {
 		_ = c.conn.SetReadDeadline(time.Now().Add(unread)) // as in Body
 	}
+	if c.r.ProtoMajor == 2 {
+		c.watch()
+		return
+	}
 	// Setting a deadline costs as much as parsing an event: one that is little used up will do.
 	if now := time.Now(); now.Sub(c.bounded) > c.s.opts.WriteTime/8 {
 		c.bounded = now
 		_ = c.conn.SetWriteDeadline(now.Add(c.s.opts.WriteTime))
+	}
+}
+
+// watch bounds the write that follows, until written is called.
+func (c *caller) watch() {
+	if c.stalled == nil {
+		c.stalled = time.AfterFunc(c.s.opts.WriteTime, c.cut)
+		return
+	}
+	c.stalled.Reset(c.s.opts.WriteTime)
+}
+
+// cut ends a write that has taken too long.
+func (c *caller) cut() {
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	if !c.ended {
+		_ = c.conn.SetWriteDeadline(time.Now()) // as in Body
+	}
+}
+
+// written ends what watch began.
+func (c *caller) written() {
+	if c.stalled != nil {
+		c.stalled.Stop()
 	}
 }
 
@@ -135,6 +209,12 @@ func tooLarge(limit int) error {
 
 // broken is the fault of a body that did not arrive whole.
 func broken(err error) error {
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return err
+	}
+	if f := (*wire.Fault)(nil); errors.As(err, &f) {
+		return f
+	}
 	var timeout net.Error
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		return &wire.Fault{Code: wire.RequestTimeout, Message: "the body did not arrive in time"}
@@ -153,6 +233,7 @@ func (c *caller) json(status int, body []byte) error {
 	h["Content-Type"] = jsonType
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.answering()
+	defer c.written()
 	c.w.WriteHeader(status)
 	_, err := c.w.Write(body)
 	return err
@@ -175,6 +256,7 @@ func (c *caller) Abort() { c.gone = true }
 // Send sends a piece of a stream at once.
 func (c *caller) Send(p []byte) error {
 	c.answering()
+	defer c.written()
 	if _, err := c.w.Write(p); err != nil {
 		return err
 	}
@@ -185,6 +267,7 @@ var (
 	jsonType    = []string{"application/json"}
 	streamType  = []string{"text/event-stream; charset=utf-8"}
 	noStore     = []string{"no-store"}
+	closing     = []string{"close"}
 	noBuffering = []string{"no"} // nginx and others hold streams back without it
 )
 

@@ -116,6 +116,11 @@ func (rt route) spoken(r *http.Request) route {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newCaller(s, w, r)
 	defer c.release()
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// Chunked may have come with a length beside it, by which somebody before us may have counted (RFC 9112, section 6.1):
+		// what follows on the connection would be whose?
+		w.Header()["Connection"] = closing
+	}
 	rt, ok := s.routes[r.URL.Path]
 	if !ok {
 		rt, ok = named(r.URL.Path)
@@ -136,6 +141,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow(rt.method))
 		c.answering()
 		w.WriteHeader(http.StatusNoContent)
+		c.written()
 	case r.Method != rt.method && (r.Method != http.MethodHead || rt.method != http.MethodGet):
 		w.Header().Set("Allow", allow(rt.method))
 		s.refuse(c, surface, &wire.Fault{Code: wire.MethodNotAllowed, Message: "this path takes " + allow(rt.method)})
@@ -151,13 +157,6 @@ func (s *Server) exchange(c *caller, rt route) {
 	defer s.running.Add(-1)
 	if s.running.Add(1) > int64(s.opts.MaxExchanges) {
 		s.refuse(c, rt.surface, &wire.Fault{Code: wire.Overloaded, Message: "too many requests are running; try again later", RetryAfter: 1})
-		return
-	}
-	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		s.refuse(c, rt.surface, &wire.Fault{
-			Code: wire.InvalidRequest, Status: http.StatusUnsupportedMediaType,
-			Message: "compressed bodies are not read; send the body without Content-Encoding",
-		})
 		return
 	}
 	if rt.list {

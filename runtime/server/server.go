@@ -1,12 +1,13 @@
 // Package server is the public listener: it turns HTTP into exchanges and back, and does nothing else.
 //
-// It bounds what a connection may cost (headers, bodies, time, number of exchanges), finds the surface a path stands
+// It bounds what a connection may cost (headers, bodies, time, streams, number of exchanges), finds the surface a path stands
 // for, and hands the exchange to the pipeline through pipeline.Caller. No control, no metrics and no health of the
 // gateway's inner state are served here; they are on the admin listener.
 package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/pipeline"
+	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // Options bound the listener. A zero field means the default.
@@ -27,6 +29,11 @@ type Options struct {
 	WriteTime    time.Duration      // for the caller to take one piece of the answer: 30 s
 	IdleTime     time.Duration      // a connection may wait for its next request: 120 s
 	MaxExchanges int                // at once; more are answered 503: 8192
+	TLS          *tls.Config        // nil: cleartext
+	HTTP1Only    bool               // no HTTP/2, neither over TLS nor in the clear with prior knowledge
+	Streams      int                // of one HTTP/2 connection, open at once: 250
+	Connections  int                // at once; more are closed: 16384
+	Inflation    int                // how many times larger than what was sent a compressed body may be: 100
 }
 
 func (o Options) withDefaults() Options {
@@ -39,12 +46,16 @@ func (o Options) withDefaults() Options {
 	set(&o.BodyTime, 60*time.Second)
 	set(&o.WriteTime, 30*time.Second)
 	set(&o.IdleTime, 120*time.Second)
-	if o.HeaderBytes == 0 {
-		o.HeaderBytes = 64 << 10
+	number := func(n *int, v int) {
+		if *n == 0 {
+			*n = v
+		}
 	}
-	if o.MaxExchanges == 0 {
-		o.MaxExchanges = 8192
-	}
+	number(&o.HeaderBytes, 64<<10)
+	number(&o.MaxExchanges, 8192)
+	number(&o.Streams, 250)
+	number(&o.Connections, 16384)
+	number(&o.Inflation, 100)
 	return o
 }
 
@@ -68,13 +79,48 @@ func New(o Options) *Server {
 		IdleTimeout:       s.opts.IdleTime,
 		MaxHeaderBytes:    s.opts.HeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+		TLSConfig:         s.opts.TLS,
+		Protocols:         s.protocols(),
+		HTTP2:             s.http2(),
 	}
 	return s
 }
 
+// protocols are HTTP/1.1 and, over TLS by ALPN and in the clear to who begins with it, HTTP/2. There is no Upgrade to it:
+// proxies that pass one on have let requests past their own rules.
+func (s *Server) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(!s.opts.HTTP1Only)
+	p.SetUnencryptedHTTP2(!s.opts.HTTP1Only && s.opts.TLS == nil)
+	return p
+}
+
+// http2 bounds what one HTTP/2 connection may hold. A caller who resets streams faster than they can end is cut by net/http
+// at four times Streams (CVE-2023-44487), as is one whose header blocks never end or whose settings and pings are not read.
+func (s *Server) http2() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          s.opts.Streams,
+		MaxReadFrameSize:              64 << 10,
+		MaxReceiveBufferPerConnection: 1 << 20,
+		MaxReceiveBufferPerStream:     256 << 10,
+		SendPingTimeout:               s.opts.IdleTime / 2, // a peer that is gone without a word is found out by a ping
+		PingTimeout:                   15 * time.Second,
+		WriteByteTimeout:              s.opts.WriteTime,
+	}
+}
+
 // Serve takes connections from l until Shutdown; it then returns nil.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.opts.TLS != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	full := func() {
+		s.opts.Pipeline.Metrics.Refused(wire.Overloaded)
+		s.opts.Logger.Debug("refused", "why", "too many connections")
+	}
+	if err := serve(&bounded{Listener: l, max: int64(s.opts.Connections), first: s.opts.HeaderTime, refused: full}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -23,11 +23,15 @@ type https struct {
 }
 
 func newHTTPS(o TransportOptions, roots *x509.CertPool) *https {
+	settings := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	if o.ClientCert != nil {
+		settings.GetClientCertificate = o.ClientCert.Get
+	}
 	dialer := &net.Dialer{Timeout: o.Timeouts.Connect, KeepAlive: 15 * time.Second}
 	return &https{o: o, rt: &http.Transport{
 		Proxy:                  nil, // the environment names no way to a model server
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        settings,
 		TLSHandshakeTimeout:    o.Timeouts.Connect,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // Accept-Encoding is ours
@@ -61,9 +65,11 @@ type witness struct {
 	connected, reused, answered atomic.Bool
 }
 
-func (w *witness) trace() *httptrace.ClientTrace {
+// trace notes; connected hears that the connection stands.
+func (w *witness) trace(connected func()) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
+			connected()
 			w.connected.Store(true)
 			w.reused.Store(info.Reused)
 		},
@@ -77,9 +83,10 @@ func (h *https) roundTrip(ctx context.Context, t *Transport, r *Request, w *witn
 	}
 	own, cancel := context.WithCancelCause(ctx)
 	b := &httpsBody{cancel: cancel, idle: h.o.Timeouts.Idle}
-	b.timer = time.AfterFunc(h.o.Timeouts.Connect+h.o.Timeouts.FirstByte, func() { cancel(errSlow) })
+	b.timer = time.AfterFunc(h.o.Timeouts.Connect, func() { cancel(errSlow) })
 	w.connected.Store(false)
-	res, err := h.rt.RoundTrip(h.request(httptrace.WithClientTrace(own, w.trace()), t, r)) //nolint:bodyclose // b closes it, at the latest when the Response is closed
+	first := func() { b.timer.Reset(h.o.Timeouts.FirstByte) }                                   // the first byte has its own time, from now on
+	res, err := h.rt.RoundTrip(h.request(httptrace.WithClientTrace(own, w.trace(first)), t, r)) //nolint:bodyclose // b closes it, at the latest when the Response is closed
 	if err != nil {
 		_ = b.Close()
 		return nil, h.fail(ctx, own, err, w.connected.Load())

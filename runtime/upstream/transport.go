@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -40,11 +41,19 @@ const (
 
 // TransportOptions describe how one model server is reached.
 type TransportOptions struct {
-	URL       string // http or https, with the path that operations are appended to; no user, no fragment
-	RootCAs   []byte // PEM certificates that an https server's must come from; nil: the system's
-	Timeouts  Timeouts
-	MaxAnswer int // bytes of an answer's body; 0 means 32 MiB
-	MaxIdle   int // unused connections kept; 0 means 256
+	URL     string // http or https, with the path that operations are appended to; no user, no fragment
+	RootCAs []byte // PEM certificates that an https server's must come from; nil: the system's
+	// ClientCert is shown to an https server that asks for one; nil: none is.
+	ClientCert *ClientCert
+	Timeouts   Timeouts
+	MaxAnswer  int // bytes of an answer's body; 0 means 32 MiB
+	MaxIdle    int // unused connections kept; 0 means 256
+}
+
+// ClientCert is a certificate that may be exchanged while it is used.
+type ClientCert struct {
+	Name string // tells certificates apart: those of one name are one
+	Get  func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 }
 
 func (o TransportOptions) withDefaults() TransportOptions {
@@ -67,7 +76,11 @@ func (o TransportOptions) withDefaults() TransportOptions {
 
 // key tells transports apart: equal keys may share connections.
 func (o TransportOptions) key() string {
-	return fmt.Sprintf("%s %x %v %d %d", o.URL, sha256.Sum256(o.RootCAs), o.Timeouts, o.MaxAnswer, o.MaxIdle)
+	name := ""
+	if o.ClientCert != nil {
+		name = o.ClientCert.Name
+	}
+	return fmt.Sprintf("%s %x %q %v %d %d", o.URL, sha256.Sum256(o.RootCAs), name, o.Timeouts, o.MaxAnswer, o.MaxIdle)
 }
 
 // Transport speaks HTTP to one model server and to no other: redirects are answers like any, proxies named in the
@@ -102,6 +115,9 @@ func NewTransport(o TransportOptions) (*Transport, error) {
 	if u.Scheme == "http" {
 		if len(o.RootCAs) > 0 {
 			return nil, errors.New("endpoint: certificates are given for an http url: use https, or leave them out")
+		}
+		if o.ClientCert != nil {
+			return nil, errors.New("endpoint: a client certificate is given for an http url: use https, or leave it out")
 		}
 		t.exchange = newHTTP1(u, o)
 		return t, nil

@@ -126,7 +126,15 @@ func (g *Gateway) serve(log *slog.Logger) {
 		g.t.Fatal(err)
 	}
 	g.URL = "http://" + l.Addr().String()
-	g.Server = server.New(server.Options{Pipeline: g.Control.Pipeline(), Logger: log})
+	cfg := g.Control.Config()
+	o := server.Options{
+		Pipeline: g.Control.Pipeline(), Logger: log, TLS: g.Control.TLS(), HTTP1Only: !cfg.HTTP2,
+		Connections: cfg.Limits.Connections, Streams: cfg.Limits.Streams, Inflation: cfg.Limits.Inflation,
+	}
+	if o.TLS != nil {
+		g.URL = "https://" + l.Addr().String()
+	}
+	g.Server = server.New(o)
 	done := make(chan error, 1)
 	go func() { done <- g.Server.Serve(l) }()
 	g.t.Cleanup(func() {
