@@ -176,7 +176,7 @@ func (t *trial) event(ctx context.Context, e *corpusEvent) {
 // skippedWords lists counts by why.
 func skippedWords(skipped map[string]int) string {
 	var words []string
-	for _, why := range []string{SkipForeign, SkipErased, SkipMasked, SkipCalls, SkipDenied} {
+	for _, why := range []string{SkipForeign, SkipErased, SkipMasked, SkipCalls, SkipDenied, SkipMalformed} {
 		if n := skipped[why]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, why))
 		}
@@ -193,6 +193,9 @@ func (t *trial) try(ctx context.Context, e *corpusEvent) (skipped string, err er
 	doc, err := strictjson.Parse(e.text, recordedLimits)
 	if err != nil {
 		return "", fmt.Errorf("no event of the decision log: %w", err)
+	}
+	if hasBeyond(e.text) {
+		return SkipMalformed, nil
 	}
 	defer doc.Release()
 	event := doc.Root()

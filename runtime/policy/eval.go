@@ -54,10 +54,14 @@ func (e *entry[T]) ask(ctx context.Context, x *exchange.Exchange, f Facts, calls
 	if e.models != nil {
 		models = *e.cell.get(f.Models, e.models)
 	}
+	v.key = v.appendPlan(v.key[:0], e.plan, models.key)
+	if v.beyond {
+		var none T
+		return none, fmt.Errorf("%s: %w", e.rule, errNumber)
+	}
 	if e.memo == nil {
 		return e.evaluateIn(ctx, v.build(e.plan, models.term).Value, how[T]{e.timeout, e.result, outside{calls: calls}})
 	}
-	v.key = v.appendPlan(v.key[:0], e.plan, models.key)
 	key := memoKey(sha256.Sum256(v.key))
 	if t, ok := e.memo.get(key); ok {
 		return t, nil

@@ -73,6 +73,9 @@ func (e *entry[T]) traced(ctx context.Context, x *exchange.Exchange, f Facts) (*
 	if e.models != nil {
 		models = *e.cell.get(f.Models, e.models)
 	}
+	if v.appendPlan(nil, e.plan, models.key); v.beyond {
+		return &Explanation{Rule: e.rule, Rules: []RuleTrace{}}, fmt.Errorf("%s: %w", e.rule, errNumber)
+	}
 	return e.trace(ctx, v.build(e.plan, models.term).Value, outside{})
 }
 
@@ -228,6 +231,9 @@ func (p *Policy) ExplainEvent(ctx context.Context, event []byte) (revision strin
 	input := e.Get("input")
 	if input.Kind() != strictjson.Object {
 		return "", nil, nil, errors.New("reading the event: its input is no object")
+	}
+	if hasBeyond(input.Raw()) {
+		return "", nil, nil, errNumber
 	}
 	then := outside{offline: new(bool)}
 	if calls := e.Get("nd_builtin_cache"); calls.Kind() == strictjson.Object {

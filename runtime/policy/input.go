@@ -75,6 +75,7 @@ type view struct {
 	chars     int // characters of prompt text, -1 while not counted
 	key       []byte
 	names     []string // a stack of sorted keys, for encoding maps in one order
+	beyond    bool     // a number is out of bounds; see numbers.go
 }
 
 var (

@@ -66,6 +66,7 @@ func (v *view) appendWhole(dst []byte, a val) []byte {
 	case intKind:
 		return appendInt(dst, a.num)
 	case numberKind:
+		v.beyond = v.beyond || beyond(a.str)
 		return appendTagged(dst, tagNumber, a.str)
 	case stringKind:
 		return appendTagged(dst, tagString, a.str)
@@ -102,6 +103,7 @@ func (v *view) appendAny(dst []byte, a any) []byte {
 	case string:
 		return appendTagged(dst, tagString, a)
 	case json.Number:
+		v.beyond = v.beyond || beyond(string(a))
 		return appendTagged(dst, tagNumber, string(a))
 	case int64:
 		return appendInt(dst, a)

@@ -96,6 +96,9 @@ func (p *Policy) MaskEvent(line []byte) []byte {
 
 // edit asks drop first, then mask, both about the whole event.
 func (l *logPolicy) edit(line []byte) ([]byte, error) {
+	if hasBeyond(line) {
+		return nil, errNumber
+	}
 	input, err := ast.ValueFromReader(bytes.NewReader(line))
 	if err != nil {
 		return nil, err

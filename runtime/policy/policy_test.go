@@ -109,20 +109,96 @@ func TestInvalidDecisionsFail(t *testing.T) {
 	f(`{"allowed": true, "debug": 1}`, "decision.debug: is number")
 }
 
+// Whatever goes wrong while a policy is asked denies, and tells the log where and why without the values at hand.
 func TestEvaluationFailuresFailClosed(t *testing.T) {
-	f := func(rules, cause string) {
+	f := func(rules string, timeout time.Duration, cause string) {
 		t.Helper()
-		p := compile(t, "package sluice\n"+rules, policy.Options{Models: threeModels, Timeout: 100 * time.Millisecond})
-		_, err := p.Decide(context.Background(), exchangeOf("s3cret", "model-a"), policy.Facts{})
+		p := compile(t, "package sluice\n"+rules, policy.Options{Models: threeModels, Timeout: timeout})
+		d, err := p.Decide(context.Background(), exchangeOf("s3cret", "model-a"), policy.Facts{})
 		var e *exchange.Error
-		if !errors.As(err, &e) || e.Fault.Code != wire.PolicyFailed || !strings.Contains(e.Cause.Error(), cause) || strings.Contains(err.Error(), "s3cret") {
+		if !errors.As(err, &e) || e.Fault.Code != wire.PolicyFailed || !strings.Contains(e.Cause.Error(), cause) || strings.Contains(err.Error(), "s3cret") || d.Allowed {
 			t.Errorf("%s: got %v, want %q", rules, err, cause)
 		}
 	}
-	f(`decision := {"allowed": true} if input.model == "other"`, "decision: undefined for this input; give it a default")
-	f(`decision := {"allowed": to_number(input.principal.roles[0]) > 0}`, "decision: p/main.rego:2:25: eval_builtin_error: to_number")
-	f("decision := {\"allowed\": true} if input.model == \"model-a\"\ndecision := {\"allowed\": false} if input.stream == false", "decision: p/main.rego:3:1: eval_conflict_error: two rules give")
-	f(`decision := {"allowed": count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); i + j == input.sizes.body]) > 0}`, "decision: not decided within 100ms")
+	f(`decision := {"allowed": true} if input.model == "other"`, slow, "decision: undefined for this input; give it a default")
+	f(`decision := {"allowed": to_number(input.principal.roles[0]) > 0}`, slow, "decision: p/main.rego:2:25: eval_builtin_error: to_number failed on its operands")
+	f(`decision := {"allowed": 1 / (input.sizes.body - 1024) > 0}`, slow, "eval_builtin_error: div failed on its operands")
+	f("decision := {\"allowed\": true} if input.model == \"model-a\"\ndecision := {\"allowed\": false} if input.stream == false", slow, "decision: p/main.rego:3:1: eval_conflict_error: two rules give")
+	f("decision := {\"allowed\": true, \"annotations\": {k: v | some v in [\"a\", \"b\"]; k := input.model}}", slow, "eval_conflict_error: two rules give")
+	// Its time is 50 ms where nothing else is said. What would take hours does not.
+	f(`decision := {"allowed": count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i + j + k == input.sizes.body]) > 0}`, 0, "decision: not decided within 50ms")
+	f(`decision := {"allowed": count(numbers.range(1, 1000000000 + input.sizes.body)) > 0}`, 0, "decision: not decided within 50ms")
+	// Depth: of functions that call each other; of what is made by a built-in.
+	f(deepCalls(400, "to_number(x)"), slow, "eval_builtin_error: to_number")
+	f(`decision := {"allowed": json.unmarshal(concat("", [x | some _ in numbers.range(1, 12000); x := "["])) == input.model}`, slow, "eval_builtin_error: json.unmarshal failed")
+	// Giant outputs.
+	f(`decision := {"allowed": false, "reasons": {x | some i in numbers.range(1, 33); x := sprintf("r%d", [i])}}`, slow, "decision.reasons: has more than 32 elements")
+	f(`decision := {"allowed": true, "models": [x | some i in numbers.range(1, 257); x := sprintf("m%d", [i])]}`, slow, "decision.models: has more than 256 elements")
+	f(`decision := {"allowed": true, "headers": {x: x | some i in numbers.range(1, 65); x := sprintf("h%d", [i])}}`, slow, "decision.headers: has more than 64 entries")
+	f(`decision := {"allowed": true, "annotations": {"a": concat("", [x | some _ in numbers.range(1, 5000); x := "s3cret"])}}`, slow, "decision.annotations: must hold strings of at most 4096 bytes")
+	f(`decision := {"allowed": false, "message": concat("", [x | some _ in numbers.range(1, 5000); x := "s3cret"])}`, slow, "decision.message: is longer than 4096 bytes")
+}
+
+// deepCalls is a decision by functions that call each other, n deep.
+func deepCalls(n int, last string) string {
+	var b strings.Builder
+	b.WriteString("decision := {\"allowed\": f0(input.model) == 1}\n")
+	for i := range n {
+		fmt.Fprintf(&b, "f%d(x) := f%d(x)\n", i, i+1)
+	}
+	fmt.Fprintf(&b, "f%d(x) := %s\n", n, last)
+	return b.String()
+}
+
+// A number of a few bytes must not cost minutes: the evaluator computes with any, and is not to be stopped in between.
+func TestNumbersBeyondAnyUse(t *testing.T) {
+	p := compile(t, "package sluice\n\ndecision := {\"allowed\": input.params.n > 1, \"annotations\": {\"other\": sprintf(\"%v\", [input.principal.claims.deep])}}", policy.Options{Timeout: slow})
+	plain := compile(t, "package sluice\n\ndecision := {\"allowed\": input.params.n > rand.intn(\"x\", 1)}", policy.Options{Timeout: slow})
+	f := func(number string, ok bool) {
+		t.Helper()
+		x := exchangeOf("developer", "model-a")
+		x.Principal.Claims = map[string]any{"deep": 1}
+		x.Request.Params = map[string]any{"n": json.Number(number)}
+		for _, p := range []*policy.Policy{p, plain} {
+			_, err := p.Decide(context.Background(), x, policy.Facts{})
+			if (err == nil) != ok || err != nil && !strings.Contains(exchange.AsError("", err).Cause.Error(), "a number beyond 1e400") {
+				t.Errorf("%.20s: %v", number, err)
+			}
+		}
+	}
+	f("1e400", true)
+	f("2.5", true)
+	f("-1.5E+0300", true)
+	f(strings.Repeat("9", 400), true)
+	f("1e401", false)
+	f("1e999999999", false)
+	f("-1E-999999999", false)
+	f("1.0e+0000401", false)
+	f(strings.Repeat("9", 401), false)
+	x := exchangeOf("developer", "model-a")
+	x.Principal.Claims = map[string]any{"deep": []any{map[string]any{"x": json.Number("1e999999999")}}}
+	x.Request.Params = map[string]any{"n": json.Number("1")}
+	if _, err := p.Decide(context.Background(), x, policy.Facts{}); err == nil {
+		t.Error("a claim within a claim is taken")
+	}
+	// What no rule reads does not matter.
+	y := exchangeOf("developer", "model-a")
+	y.Request.Params = map[string]any{"n": json.Number("1"), "other": json.Number("1e999999999")}
+	if _, err := plain.Decide(context.Background(), y, policy.Facts{}); err != nil {
+		t.Error(err)
+	}
+	// Nor do events with such a number come to an evaluator.
+	line := `{"decision_id":"d","path":"sluice/decision","input":{"model":"m","x":"1e9\"","params":{"n":1e999999999}},"result":{"allowed":true}}` + "\n"
+	r := policy.NewReplay(p)
+	if err := r.Event(t.Context(), []byte(line)); err != nil || r.Report().Skipped[policy.SkipMalformed] != 1 {
+		t.Errorf("%+v, %v", r.Report(), err)
+	}
+	if _, _, _, err := p.ExplainEvent(t.Context(), []byte(line)); err == nil {
+		t.Error("it is explained")
+	}
+	if masking(t, `mask contains "/input" if input.input.params.n > 1`).MaskEvent([]byte(line)) != nil {
+		t.Error("it is written")
+	}
 }
 
 func TestCallerGoneIsNoFailureOfThePolicy(t *testing.T) {

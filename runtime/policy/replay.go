@@ -34,7 +34,7 @@ var ChangeKinds = []string{
 // Why an event can't be replayed. None is guessed at.
 const (
 	SkipForeign   = "not_ours"          // the decision of another policy
-	SkipMalformed = "malformed"         // not a line of JSON of the event format
+	SkipMalformed = "malformed"         // not a line of JSON of the event format, or one with a number that no policy is asked about
 	SkipErased    = "erased"            // the new policy reads what is not in the log: text, or what was erased
 	SkipMasked    = "masked"            // a mask changed the input
 	SkipCalls     = "calls"             // the new policy calls out, and the event has no answer to it
@@ -106,6 +106,9 @@ func (r *Replay) Event(ctx context.Context, line []byte) error {
 		return r.skip(SkipMalformed)
 	}
 	defer doc.Release()
+	if hasBeyond(line) {
+		return r.skip(SkipMalformed)
+	}
 	e, why := r.readEvent(doc.Root())
 	if why != "" {
 		return r.skip(why)

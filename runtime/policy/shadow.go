@@ -115,7 +115,7 @@ type shadowed struct {
 
 // question is one input of an entry point.
 type question struct {
-	input ast.Value
+	input ast.Value // nil: it has a number about which no policy is asked
 	key   memoKey
 }
 
@@ -185,11 +185,17 @@ func captured[T any](e *entry[T], v *view, facts []ModelFacts) question {
 		models = *e.cell.get(facts, e.models)
 	}
 	v.key = v.appendPlan(v.key[:0], e.plan, models.key)
+	if v.beyond {
+		return question{}
+	}
 	return question{v.build(e.plan, models.term).Value, sha256.Sum256(v.key)}
 }
 
 // answer is what the entry point says, from the memo or by evaluation.
-func answer[T any](ctx context.Context, e *entry[T], q question) (T, error) {
+func answer[T any](ctx context.Context, e *entry[T], q question) (none T, err error) {
+	if q.input == nil {
+		return none, errNumber
+	}
 	if e.memo != nil {
 		if t, ok := e.memo.get(q.key); ok {
 			return t, nil
