@@ -162,7 +162,7 @@ func (r *Record) appendStages(w *line) {
 }
 
 func (r *Record) appendUsage(w *line) {
-	if !r.Usage.Known {
+	if !r.Usage.Known && !r.Usage.Estimated {
 		return
 	}
 	w.key("usage")
@@ -170,6 +170,10 @@ func (r *Record) appendUsage(w *line) {
 	w.number("input", r.Usage.Input)
 	w.number("output", r.Usage.Output)
 	w.number("cached", r.Usage.Cached)
+	if r.Usage.Estimated {
+		w.key("estimated")
+		w.b = append(w.b, "true"...)
+	}
 	w.b = append(w.b, '}')
 	if r.Cost > 0 && !math.IsInf(r.Cost, 1) { // JSON has no infinity
 		w.key("cost_usd")

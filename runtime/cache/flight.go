@@ -56,6 +56,7 @@ type Reader struct {
 	f    *Flight
 	next int
 	cut  bool
+	woke bool // see Wake
 	news bell // rung when there is something to read
 }
 
@@ -253,7 +254,7 @@ func (r *Reader) Head(ctx context.Context) (Head, error) {
 	return f.head, nil
 }
 
-// Next appends to dst all frames that are there and not yet read, waiting for at least one. The frames are shared and
+// Next appends to dst all frames that are there and not yet read, waiting for at least one, or for Wake. The frames are shared and
 // must not be changed. After the last one it returns io.EOF for a complete answer, else the producer's error.
 func (r *Reader) Next(ctx context.Context, dst []Frame) ([]Frame, error) {
 	f := r.f
@@ -277,10 +278,22 @@ func (r *Reader) Next(ctx context.Context, dst []Frame) ([]Frame, error) {
 			}
 			return dst, io.EOF
 		}
+		if r.woke {
+			r.woke = false
+			return dst, nil
+		}
 		if err := f.wait(ctx, r.news); err != nil {
 			return dst, err
 		}
 	}
+}
+
+// Wake has a Next that waits, or else the next one that would, return without frames. It may come from any goroutine.
+func (r *Reader) Wake() {
+	r.f.mu.Lock()
+	defer r.f.mu.Unlock()
+	r.woke = true
+	r.news.ring()
 }
 
 // Usage is the answer's usage, once Next has returned io.EOF.

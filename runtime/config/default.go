@@ -9,7 +9,7 @@ func (c *Config) setDefaults() {
 	c.HTTP2 = true
 	c.Audit = Audit{Path: "audit.jsonl", OnFull: "refuse", Queue: 4096}
 	c.Limits = Limits{Body: 8 * MiB, Header: 64 * KiB, Depth: 128, Answer: 32 * MiB, Event: 1 * MiB, Exchanges: 4096, Connections: 16384, Streams: 250, Inflation: 100}
-	c.Timeouts = Timeouts{Header: 10 * time.Second, Body: 30 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute}
+	c.Timeouts = Timeouts{Header: 10 * time.Second, Body: 30 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute, Heartbeat: 15 * time.Second}
 	c.Drain = Drain{Timeout: 30 * time.Second, MaxAge: 10 * time.Minute}
 	c.Log = Log{Level: "info", Format: "text", Access: true}
 	c.Policy.setDefaults()

@@ -489,7 +489,7 @@ type Limits struct {
 	Inflation int `yaml:"inflation" jsonschema:"minimum=1,maximum=1100"`
 }
 
-// Timeouts bound what a client may take.
+// Timeouts bound what a client may take, and what it may have to wait.
 type Timeouts struct {
 	// Header is for a request's header to arrive.
 	Header time.Duration `yaml:"header"`
@@ -499,6 +499,12 @@ type Timeouts struct {
 	Write time.Duration `yaml:"write"`
 	// Idle is how long a connection may stay open between requests.
 	Idle time.Duration `yaml:"idle"`
+	// Request is for the whole of an exchange, to the last byte of its answer; left out, there is no such bound. A caller may
+	// ask for less with x-request-timeout, in seconds.
+	Request time.Duration `yaml:"request"`
+	// Heartbeat is how long a stream that has begun may be silent before a comment is sent, to show that it lives; it is sent
+	// after at most twice that.
+	Heartbeat time.Duration `yaml:"heartbeat"`
 }
 
 // Drain says how running exchanges end.

@@ -125,9 +125,9 @@ type builder struct {
 
 func (b *builder) run(ctx context.Context) {
 	b.gen.snap = &pipeline.Snapshot{
-		Created: b.gen.status.Since,
-		Limits:  strictjson.Limits{MaxBytes: int(b.cfg.Limits.Body), MaxDepth: b.cfg.Limits.Depth},
-		Models:  map[string]*pipeline.Model{},
+		Created: b.gen.status.Since, Heartbeat: b.cfg.Timeouts.Heartbeat, Longest: b.cfg.Timeouts.Request,
+		Limits: strictjson.Limits{MaxBytes: int(b.cfg.Limits.Body), MaxDepth: b.cfg.Limits.Depth},
+		Models: map[string]*pipeline.Model{},
 	}
 	b.listeners()
 	b.certified()

@@ -232,13 +232,19 @@ func (c *Controller) restartNeeded(was, now *config.Config) {
 	tell("admin", !sameListener(was.Admin, now.Admin))
 	tell("tls", (was.TLS == nil) != (now.TLS == nil))
 	tell("http2", was.HTTP2 != now.HTTP2)
-	tell("timeouts", was.Timeouts != now.Timeouts)
+	tell("timeouts", bounds(was.Timeouts) != bounds(now.Timeouts))
 	tell("limits.header", was.Limits.Header != now.Limits.Header)
 	tell("limits.exchanges", was.Limits.Exchanges != now.Limits.Exchanges)
 	tell("limits.connections", was.Limits.Connections != now.Limits.Connections)
 	tell("limits.streams", was.Limits.Streams != now.Limits.Streams)
 	tell("limits.inflation", was.Limits.Inflation != now.Limits.Inflation)
 	tell("log", was.Log != now.Log)
+}
+
+// bounds are the timeouts that the listener has: the others are the generation's.
+func bounds(t config.Timeouts) config.Timeouts {
+	t.Request, t.Heartbeat = 0, 0
+	return t
 }
 
 // generation is the current one, nil before the first and after Close.

@@ -92,14 +92,14 @@ func (m *Metrics) Observe(x *exchange.Exchange, end time.Time) {
 	if x.Cost > 0 {
 		r.cost.Add(x.Cost)
 	}
-	if x.Usage.Known && (x.Cache == exchange.CacheMiss || x.Cache == exchange.CacheBypass) {
+	if x.Usage.Known && !x.Usage.Estimated && (x.Cache == exchange.CacheMiss || x.Cache == exchange.CacheBypass) {
 		r.input.Observe(float64(x.Usage.Input))
 		r.output.Observe(float64(x.Usage.Output))
 	}
 	if x.Request != nil && x.Request.Stream && !x.FirstByte.IsZero() {
 		first := x.FirstByte.Sub(x.Start).Seconds()
 		r.firstToken.Observe(first)
-		if x.Usage.Output > 1 {
+		if x.Usage.Output > 1 && x.Usage.Known {
 			r.perToken.Observe((took - first) / float64(x.Usage.Output-1))
 		}
 	}

@@ -161,6 +161,7 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 	}
 	reply, target, err := upstream.Forward(f.Context(), upstream.Errand{Targets: targets, Tenant: r.x.Principal.Tenant}, r.call, r.attempted)
 	if err != nil {
+		r.unanswered(target, err)
 		err = upstreamFault(err)
 		f.Finish(err, wire.Usage{}, key, nil)
 		return nil, err
@@ -169,6 +170,7 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 	p := &producer{r: r, flight: f, reply: reply, key: key, head: cache.Head{
 		Model: target.Model, Endpoint: target.Endpoint.Name(), Stream: reply.Events != nil,
 	}}
+	r.producer = p
 	if reply.Events == nil {
 		return reader, p.whole()
 	}
@@ -202,6 +204,7 @@ type producer struct {
 	key    cache.Key
 	usage  wire.Usage
 	sent   int // events so far
+	said   int // bytes of text that came
 }
 
 // whole produces a whole answer.
@@ -226,6 +229,7 @@ func (p *producer) filtered() ([]byte, error) {
 	}
 	defer a.Doc.Release()
 	p.usage = a.Usage
+	p.heard(a.Pieces)
 	if p.r.pass.NeedsAnswer() {
 		if err := p.r.pass.Answer(p.flight.Context(), a); err != nil {
 			return nil, err
@@ -272,6 +276,7 @@ func (p *producer) events() error {
 		if ev.Usage != nil {
 			p.usage = p.usage.Then(*ev.Usage)
 		}
+		p.heard(ev.Pieces)
 		if err := p.write(lanes.Event(ctx, ev)); err != nil {
 			return err
 		}
@@ -319,6 +324,7 @@ func (p *producer) close() { _ = p.reply.Close() }
 // finish ends the flight and stores the answer where the decision says so. An answer of another model than the first
 // allowed one is not stored: it would be found under the first one's name. Nor is one that a filter failed open on.
 func (p *producer) finish(err error) {
+	p.estimate(err == nil)
 	d := &p.r.x.Decision
 	var entry *cache.Entry
 	if err == nil && d.Cache.Mode == exchange.CacheReadWrite && p.head.Model == d.Models[0] && len(p.r.pass.FailedOpen()) == 0 {

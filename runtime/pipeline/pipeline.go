@@ -84,6 +84,8 @@ type run struct {
 	slot       audit.Slot
 	reserved   bool
 	begun      bool          // bytes of an answer were sent
+	sent       bool          // and some since the last heartbeat was due
+	producer   *producer     // of the answer that this exchange asked a model server for; nil before it has begun
 	produced   chan struct{} // closed when the goroutine that follows an upstream stream has ended; nil if there is none
 	leave      func() bool   // stops watching for the caller's going away; nil before there is an upstream call
 	principal  atomic.Pointer[exchange.Principal]
@@ -156,11 +158,16 @@ func (r *run) flow(ctx context.Context) error {
 	if err := r.permit(); err != nil {
 		return err
 	}
-	source, err := r.answer(ctx) // cache, else route, forward, filter and fill
+	ctx, done, err := r.within(ctx) // from here on there may be a deadline
 	if err != nil {
 		return err
 	}
-	return r.reply(ctx, source) // restore and reply
+	defer done()
+	source, err := r.answer(ctx) // cache, else route, forward, filter and fill
+	if err != nil {
+		return late(ctx, err)
+	}
+	return late(ctx, r.reply(ctx, source)) // restore and reply
 }
 
 func (p *Pipeline) begin(snap *Snapshot, s exchange.Surface, c Caller) *run {

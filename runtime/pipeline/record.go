@@ -37,6 +37,7 @@ func (r *run) finish() {
 	}
 	x := r.x
 	r.ended(exchange.Outcome{Kind: exchange.Failed, Code: wire.Internal, Status: 500})
+	r.bill()
 	if m := r.snap.Models[x.Model]; m != nil && (x.Cache == exchange.CacheMiss || x.Cache == exchange.CacheBypass) {
 		x.Cost = m.cost(x.Endpoint, x.Usage)
 	}

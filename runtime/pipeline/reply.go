@@ -112,6 +112,8 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 	if r.pass.NeedsRestore() {
 		w.restore = r.pass.RestoreStream(r.x.Decision.Restore)
 	}
+	beat := r.heartbeat(src)
+	defer beat.stop()
 	var frames []cache.Frame
 	for {
 		var err error
@@ -121,6 +123,12 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 		}
 		if err != nil {
 			return exchange.AsError(exchange.StageForward, err)
+		}
+		if len(frames) == 0 {
+			if err := r.beat(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		r.out = r.out[:0]
 		for _, f := range frames {
@@ -229,6 +237,7 @@ func (r *run) send(ctx context.Context) error {
 			return r.gone(ctx, err)
 		}
 	}
+	r.sent = true
 	if err := r.caller.Send(r.out); err != nil {
 		return r.gone(ctx, err)
 	}

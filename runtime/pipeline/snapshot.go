@@ -29,7 +29,9 @@ type Snapshot struct {
 	Names      []string // of the models, in the config's order
 	Limits     strictjson.Limits
 	Created    time.Time
-	Close      func() // called once, when retired and the last exchange on it has ended; may be nil
+	Heartbeat  time.Duration // how long a stream may be silent before a comment is sent; 0: for ever
+	Longest    time.Duration // an exchange may take until its answer's last byte; 0: no bound
+	Close      func()        // called once, when retired and the last exchange on it has ended; may be nil
 
 	seen atomic.Pointer[seen]
 	refs atomic.Int64 // exchanges on it, plus one while it is the current one

@@ -88,6 +88,17 @@ type Segment struct {
 	Text      *strictjson.Text // reads and edits
 }
 
+// PromptBytes is the length of prompt text.
+func (r *Request) PromptBytes() int {
+	n := 0
+	for i := range r.Segments {
+		if r.Segments[i].Prompt {
+			n += r.Segments[i].Text.Len()
+		}
+	}
+	return n
+}
+
 // Chars is the number of characters (Unicode code points) of prompt text.
 func (r *Request) Chars() int {
 	n := 0
@@ -272,6 +283,9 @@ type Usage struct {
 	Output int64
 	Cached int64 // part of Input that the model server had cached
 	Known  bool  // reported by the model server
+	// Estimated says that the model server did not report all of it, because it never does or because its answer was cut,
+	// and what is missing is the gateway's estimate.
+	Estimated bool
 }
 
 // Then is the usage after a later report on the same answer: what that does not tell stays.
@@ -283,6 +297,21 @@ func (u Usage) Then(later Usage) Usage {
 		u.Output = later.Output
 	}
 	u.Known = u.Known || later.Known
+	return u
+}
+
+// AtLeast is the usage where the model server did not report all of it: what the gateway counted, in bytes of text, stands
+// in at four bytes a usage token, the usual rule of thumb.
+func (u Usage) AtLeast(input, output int) Usage {
+	more := func(n *int64, bytes int) {
+		if estimate := (int64(bytes) + 3) / 4; estimate > *n {
+			*n, u.Estimated = estimate, true
+		}
+	}
+	if u.Input == 0 {
+		more(&u.Input, input)
+	}
+	more(&u.Output, output)
 	return u
 }
 
