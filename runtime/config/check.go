@@ -163,13 +163,13 @@ func checkModel(c *Config, d *decoder, i int) {
 
 func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 	checkName(d, path+".name", e.Name)
-	switch u, ok := baseURL(e.URL); {
+	switch u, ok := baseURL(string(e.URL)); {
 	case e.Provider == demo && (e.URL != "" || e.Credential != nil):
 		d.faultAt(path, "the demo model dials nothing; remove url and credential")
 	case e.Provider == demo || !d.clean(path+".url"):
 	case e.URL == "":
 		d.faultAt(path+".url", "missing; write the base of the API, such as http://127.0.0.1:8000/v1")
-	case looksLikeSecret(e.URL):
+	case looksLikeSecret(string(e.URL)):
 		d.faultAt(path+".url", "looks like a secret, not a URL; are url and credential swapped?")
 	case !ok:
 		d.faultAt(path+".url", "expected a URL such as http://127.0.0.1:8000/v1, without user, query or fragment")

@@ -128,6 +128,12 @@ func notations(t reflect.Type) *jsonschema.Schema {
 		return text(`^ed25519:[0-9A-Za-z+/]{43}=$`)
 	case reflect.TypeFor[time.Time]():
 		return text(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?$`)
+	case reflect.TypeFor[Setting]():
+		env := jsonschema.NewProperties()
+		env.Set("env", &jsonschema.Schema{Type: "string", Description: "Env is the name of an environment variable."})
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+			{Type: "string"}, {Type: "object", Properties: env, Required: []string{"env"}, AdditionalProperties: jsonschema.FalseSchema},
+		}}
 	case reflect.TypeFor[Token]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Const: "ephemeral"}, {Ref: "#/$defs/Ref"}}}
 	case reflect.TypeFor[OPA]():

@@ -220,9 +220,9 @@ type Endpoint struct {
 	// another is refused. Betas make the model server run, fetch and keep things, and change what bodies mean.
 	Betas []string `yaml:"betas"`
 	// URL is the base of its API, such as http://127.0.0.1:8000/v1.
-	URL string `yaml:"url"`
-	// Model is the model's name there; left out, the same name as here.
-	Model string `yaml:"model"`
+	URL Setting `yaml:"url"`
+	// Model is the model's name there; left out, the same name as here, or for cloudera what the service says.
+	Model Setting `yaml:"model"`
 	// Credential is the secret sent to this endpoint, and to no other.
 	Credential *Credential `yaml:"credential"`
 	// Labels are facts about the endpoint, for the policy to choose by.

@@ -23,7 +23,7 @@ func (b *builder) models() {
 			if ep := b.endpoint(fmt.Sprintf("%s.endpoints[%d]", path, j), m, e); ep != nil {
 				eps = append(eps, ep)
 			}
-			st.Endpoints = append(st.Endpoints, EndpointStatus{Name: e.Name, Provider: e.Provider, URL: e.URL})
+			st.Endpoints = append(st.Endpoints, EndpointStatus{Name: e.Name, Provider: e.Provider, URL: string(e.URL)})
 		}
 		pool, err := upstream.NewPool(poolOptions(m, eps))
 		if err != nil {
@@ -81,7 +81,7 @@ func prices(m *config.Model) map[string]pipeline.Price {
 
 func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *upstream.Endpoint {
 	o := provider.Options{
-		URL: e.URL, Model: e.Model, Registry: b.c.registry, APIs: e.APIs, MaxOutput: int64(m.MaxOutput),
+		URL: string(e.URL), Model: string(e.Model), Registry: b.c.registry, APIs: e.APIs, MaxOutput: int64(m.MaxOutput),
 		Betas: e.Betas, MaxAnswer: int(b.cfg.Limits.Answer), MaxEvent: int(b.cfg.Limits.Event),
 		Timeouts: upstream.Timeouts{Connect: e.Timeouts.Connect, FirstByte: e.Timeouts.FirstByte, Idle: e.Timeouts.Idle},
 	}
@@ -93,7 +93,7 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 		b.fault(path, "%v", err)
 		return nil
 	}
-	name := e.Model
+	name := string(e.Model)
 	if name == "" {
 		name = m.Name
 	}
@@ -105,7 +105,7 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 	}
 	return upstream.NewEndpoint(upstream.EndpointOptions{
 		Health: health, Load: load,
-		Name: e.Name, URL: e.URL, Model: name, Labels: e.Labels, Requires: e.Requires, Weight: e.Weight,
+		Name: e.Name, URL: string(e.URL), Model: name, Labels: e.Labels, Requires: e.Requires, Weight: e.Weight,
 		Cost: cost.Input + cost.Output, WarmUp: e.WarmUp, Drain: e.Drain, MaxInFlight: e.MaxInFlight,
 		Caller: caller, Registry: b.c.registry,
 	})
