@@ -19,6 +19,7 @@ func check(c *Config, d *decoder) {
 	checkListen(c, d)
 	checkAuth(c, d)
 	checkTLS(c, d)
+	checkRegistries(c, d)
 	for i := range c.Models {
 		checkModel(c, d, i)
 	}
@@ -187,6 +188,7 @@ func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 	}
 	checkWatch(d, path, e)
 	checkClientCert(d, path, e)
+	checkRegistered(c, d, path, e)
 	for i, name := range e.Requires {
 		if !slices.ContainsFunc(c.Filters, func(f Filter) bool { return f.Name == name }) {
 			d.faultAt(indexed(path+".requires", i), "no filter has this name; add it to filters or remove it here")

@@ -38,7 +38,7 @@ func checkTLS(c *Config, d *decoder) {
 
 // checkClientCert checks the certificate that an endpoint is shown.
 func checkClientCert(d *decoder, path string, e *Endpoint) {
-	switch u, _ := baseURL(e.URL); {
+	switch u, _ := baseURL(string(e.URL)); {
 	case (e.ClientCert == "") != (e.ClientKey == ""):
 		d.faultAt(path, "expected client_cert and client_key together; write the other one too")
 	case e.ClientCert != "" && (u == nil || u.Scheme != "https") && d.clean(path):

@@ -22,6 +22,8 @@ type Config struct {
 	Auth Auth `yaml:"auth" jsonschema:"required"`
 	// Models are what callers may ask for.
 	Models []Model `yaml:"models" jsonschema:"required"`
+	// ModelRegistries are registries of models, which endpoints may be found by.
+	ModelRegistries []ModelRegistry `yaml:"model_registries"`
 	// Filters are the chain, in order.
 	Filters []Filter `yaml:"filters"`
 	// Deploy is the folder that filters are deployed into, and whose signatures count; left out, filters come from the
@@ -223,6 +225,9 @@ type Endpoint struct {
 	URL Setting `yaml:"url"`
 	// Model is the model's name there; left out, the same name as here, or for cloudera what the service says.
 	Model Setting `yaml:"model"`
+	// Registered says which registered model the endpoint serves. What the registry says of it, at each reload, takes the
+	// place of {id} and {version} in url and model, and of {endpoint} in the url of provider cloudera.
+	Registered *Registered `yaml:"registered"`
 	// Credential is the secret sent to this endpoint, and to no other.
 	Credential *Credential `yaml:"credential"`
 	// Labels are facts about the endpoint, for the policy to choose by.
@@ -262,6 +267,32 @@ type EndpointTimeouts struct {
 	FirstByte time.Duration `yaml:"first_byte"`
 	// Idle is the longest pause between two pieces of an answer.
 	Idle time.Duration `yaml:"idle"`
+}
+
+// ModelRegistry is a registry of models: names and versions.
+type ModelRegistry struct {
+	// Name is what endpoints call it by.
+	Name string `yaml:"name" jsonschema:"required"`
+	// Kind is whose API it has: mlflow MLflow's, cloudera that of the Cloudera AI Registry.
+	Kind string `yaml:"kind" jsonschema:"required,enum=mlflow,enum=cloudera"`
+	// URL is its root, such as http://127.0.0.1:5000.
+	URL Setting `yaml:"url" jsonschema:"required"`
+	// Credential is the secret sent to it.
+	Credential *Credential `yaml:"credential"`
+	// CAFile holds the certificates that its own must come from, as PEM; left out, the system's.
+	CAFile string `yaml:"ca_file"`
+}
+
+// Registered is a version of a model in a registry.
+type Registered struct {
+	// Registry is the name of one of model_registries.
+	Registry string `yaml:"registry" jsonschema:"required"`
+	// Model is the model's name there.
+	Model string `yaml:"model" jsonschema:"required"`
+	// Version is the version; left out along with alias, the newest.
+	Version string `yaml:"version"`
+	// Alias is the name of a version at MLflow, such as champion.
+	Alias string `yaml:"alias"`
 }
 
 // Filter is one WASM module in the chain.

@@ -80,6 +80,9 @@ func prices(m *config.Model) map[string]pipeline.Price {
 }
 
 func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *upstream.Endpoint {
+	if e.Registered != nil && !b.registered(path, e) {
+		return nil
+	}
 	o := provider.Options{
 		URL: string(e.URL), Model: string(e.Model), Registry: b.c.registry, APIs: e.APIs, MaxOutput: int64(m.MaxOutput),
 		Betas: e.Betas, MaxAnswer: int(b.cfg.Limits.Answer), MaxEvent: int(b.cfg.Limits.Event),

@@ -102,11 +102,11 @@ func TestAnthropicErrors(t *testing.T) {
 		}
 		return got
 	}
-	f(400, "invalid_request_error", "messages: Field required SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages")
-	f(400, "invalid_request_error", "messages.0.content.1.source.media_type: Input should be SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages.0.content.1.source.media_type")
-	f(400, "invalid_request_error", "max_tokens: 100000 > 64000, which is the maximum allowed number SECRET", wire.UpstreamRejected, upstream.RetryNo, "max_tokens")
-	f(400, "invalid_request_error", "prompt is too long: 205000 tokens > 200000 maximum SECRET", wire.UpstreamRejected, upstream.RetryNo, "")
-	f(400, "invalid_request_error", "SECRET: x", wire.UpstreamRejected, upstream.RetryNo, "")
+	_ = f(400, "invalid_request_error", "messages: Field required SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages")
+	_ = f(400, "invalid_request_error", "messages.0.content.1.source.media_type: Input should be SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages.0.content.1.source.media_type")
+	_ = f(400, "invalid_request_error", "max_tokens: 100000 > 64000, which is the maximum allowed number SECRET", wire.UpstreamRejected, upstream.RetryNo, "max_tokens")
+	_ = f(400, "invalid_request_error", "prompt is too long: 205000 tokens > 200000 maximum SECRET", wire.UpstreamRejected, upstream.RetryNo, "")
+	_ = f(400, "invalid_request_error", "SECRET: x", wire.UpstreamRejected, upstream.RetryNo, "")
 	f(401, "authentication_error", "invalid x-api-key", wire.UpstreamError, upstream.RetryElsewhere, "")
 	f(403, "permission_error", "SECRET", wire.UpstreamError, upstream.RetryElsewhere, "")
 	f(404, "not_found_error", "model: SECRET", wire.UpstreamError, upstream.RetryElsewhere, "model")

@@ -43,7 +43,7 @@ func newCloudera(o Options) (upstream.Caller, error) {
 	d := &cloudera{model: o.Model, asking: make(chan struct{}, 1)}
 	var ok bool
 	if o.URL, d.namespace, d.endpoint, ok = clouderaURL(o.URL); !ok {
-		return nil, errors.New("cloudera: want the endpoint's url, https://DOMAIN/namespaces/NAMESPACE/endpoints/NAME")
+		return nil, errClouderaURL
 	}
 	native, err := newOpenAI(o)
 	if err != nil {
@@ -51,6 +51,17 @@ func newCloudera(o Options) (upstream.Caller, error) {
 	}
 	d.openAI = *native.(*openAI)
 	return d, nil
+}
+
+var errClouderaURL = errors.New("cloudera: want the endpoint's url, https://DOMAIN/namespaces/NAMESPACE/endpoints/NAME")
+
+// ClouderaService is the root of the service and the namespace that an endpoint's URL names.
+func ClouderaService(endpoint string) (root, namespace string, err error) {
+	root, namespace, _, ok := clouderaURL(endpoint)
+	if !ok {
+		return "", "", errClouderaURL
+	}
+	return root, namespace, nil
 }
 
 // clouderaURL takes an endpoint's URL apart, with or without the path of an API behind it.
@@ -66,6 +77,9 @@ func clouderaURL(raw string) (root, namespace, endpoint string, ok bool) {
 	u.Path, u.RawPath = "", ""
 	return u.String(), parts[1], parts[3], true
 }
+
+// control is the service's control API.
+func (d *cloudera) control() *controlPlane { return &controlPlane{d.transport, d.credential} }
 
 // under is a path under the endpoint's.
 func (d *cloudera) under(path string) string {
@@ -125,8 +139,7 @@ func (d *cloudera) ask(ctx context.Context) (*served, error) {
 
 // listed finds the endpoint in the service's list.
 func (d *cloudera) listed(ctx context.Context) (*served, error) {
-	body := append([]byte(`{"namespace":`), strictjson.AppendString(nil, d.namespace)...)
-	r, err := d.read(ctx, &upstream.Request{Path: listEndpoints, Body: append(body, '}')})
+	r, err := d.control().read(ctx, &upstream.Request{Path: listEndpoints, Body: inNamespace(d.namespace, "")})
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +173,7 @@ func apiOf(listed string) string {
 
 // models asks the endpoint's own list of models, which has one.
 func (d *cloudera) models(ctx context.Context, api string) (*served, error) {
-	r, err := d.read(ctx, &upstream.Request{Method: "GET", Path: d.under(api + "/models")})
+	r, err := d.control().read(ctx, &upstream.Request{Method: "GET", Path: d.under(api + "/models")})
 	if err != nil {
 		return nil, err
 	}
@@ -176,28 +189,6 @@ func (d *cloudera) models(ctx context.Context, api string) (*served, error) {
 		return nil, upstream.Broken("the endpoint lists no model; write its name as the endpoint's model")
 	}
 	return s, nil
-}
-
-// read gets an answer of the control plane.
-func (d *cloudera) read(ctx context.Context, req *upstream.Request) (*strictjson.Reply, error) {
-	resp, err := send(ctx, d.transport, d.credential, req, bearer)
-	if err != nil {
-		return nil, err
-	}
-	if resp.Status < 200 || resp.Status > 299 {
-		f, _ := resp.Fail()
-		f.BodySent = false // nothing of a caller's
-		return nil, f
-	}
-	reply, err := whole(resp)
-	if err != nil {
-		return nil, err
-	}
-	r, err := strictjson.ReadReply(reply.Body)
-	if err != nil {
-		return nil, notJSON(resp.Status)
-	}
-	return r, nil
 }
 
 // Call sends one request to the API that the endpoint serves.
