@@ -19,7 +19,7 @@ func policyCommand() *cobra.Command {
 		Args:  cobra.NoArgs, // so that a misspelt subcommand is an error
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(policyNewCommand(), policyCheckCommand(), policyTestCommand(), policyEvalCommand(), policyFmtCommand(),
+	c.AddCommand(policyNewCommand(), policyCheckCommand(), policyTestCommand(), policyEvalCommand(), policyBenchCommand(), policyFmtCommand(),
 		policyShadowCommand(), policyPromoteCommand(), policyRollbackCommand())
 	return c
 }

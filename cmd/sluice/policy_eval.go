@@ -49,6 +49,13 @@ The configuration's own filters run over the request first, and nothing is forwa
 			return a.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), q)
 		},
 	}
+	a.add(c)
+	c.Flags().BoolVarP(&a.all, "verbose", "v", false, "print the rules that did not fire, too, where something failed in them")
+	return c
+}
+
+// add adds the flags that make up a request.
+func (a *asking) add(c *cobra.Command) {
 	configFlag(c, &a.Config)
 	cacheFlag(c, &a.CacheDir)
 	f := c.Flags()
@@ -61,8 +68,13 @@ The configuration's own filters run over the request first, and nothing is forwa
 	f.StringVar(&a.claims, "claims", "", "the claims of the principal's token, as a JSON object")
 	f.StringVar(&a.ip, "ip", "127.0.0.1", "the caller's address")
 	f.BoolVar(&a.json, "json", false, "print everything as one JSON object")
-	f.BoolVarP(&a.all, "verbose", "v", false, "print the rules that did not fire, too, where something failed in them")
-	return c
+}
+
+// warnings makes a logger of what goes wrong.
+func warnings(w io.Writer) func(config.Log) *slog.Logger {
+	return func(config.Log) *slog.Logger {
+		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
 }
 
 // question reads the flags.
@@ -137,9 +149,7 @@ type evaluated struct {
 }
 
 func (a *asking) run(ctx context.Context, stdout, stderr io.Writer, q pipeline.Question) error {
-	a.Logger = func(config.Log) *slog.Logger {
-		return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	}
+	a.Logger = warnings(stderr)
 	e, err := control.Evaluate(ctx, a.Options, q)
 	if err != nil {
 		fmt.Fprintln(stdout, missing(a.Config, err))
@@ -157,10 +167,7 @@ func (a *asking) run(ctx context.Context, stdout, stderr io.Writer, q pipeline.Q
 		}
 	}
 	if a.json {
-		enc := json.NewEncoder(stdout)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(out)
+		return writeJSON(stdout, out)
 	}
 	out.print(stdout, a.all)
 	return nil

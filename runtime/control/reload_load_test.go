@@ -150,8 +150,16 @@ func (b *besieged) requests() {
 		time.Sleep(time.Until(due))
 		begun := time.Now()
 		b.ask("/inference", fmt.Sprintf(`{"model_name":"model-a","inputs":"question %d"}`, n), func(text string) bool { return strings.Contains(text, "question") })
-		took := int64(time.Since(begun))
-		for was := b.slowest.Load(); took > was && !b.slowest.CompareAndSwap(was, took); was = b.slowest.Load() {
+		b.slower(int64(time.Since(begun)))
+	}
+}
+
+// slower keeps the longest time that a request took.
+func (b *besieged) slower(took int64) {
+	for {
+		was := b.slowest.Load()
+		if took <= was || b.slowest.CompareAndSwap(was, took) {
+			return
 		}
 	}
 }
