@@ -78,6 +78,9 @@ func printPolicy(w io.Writer, dir string, p *policy.Policy) {
 		if len(e.NotMemoised) == 0 {
 			fmt.Fprintln(t, "  \tits answers are remembered by these values")
 		}
+		if e.NoDefault != "" {
+			fmt.Fprintf(t, "  \tto mend: %s\n", e.NoDefault)
+		}
 		for _, why := range e.NotMemoised {
 			fmt.Fprintf(t, "  \tits answers are NOT remembered: %s\n", why)
 		}

@@ -124,6 +124,12 @@ var faults = []fault{
 	{name: "rego with a typo", file: "policies/main.rego", text: "package sluice\n\ndecision := {\"allowed\": true} if input.principl.id\n", want: []string{
 		"%s/policies/main.rego:3:", "principl",
 	}},
+	{name: "a decision of the wrong type", file: "policies/main.rego", text: "package sluice\n\ndecision := {\"allowed\": \"yes\"}\n", want: []string{
+		"%s/policies/main.rego:3:1: ", "decision.allowed is string; give a boolean",
+	}},
+	{name: "a rule that does not exist", file: "policies/main.rego", text: "package sluice\n\ndecision := {\"allowed\": data.sluice.alow}\n", want: []string{
+		"%s/policies/main.rego:3:25: ", `package sluice has no rule "alow"`,
+	}},
 	{name: "policy without decision", file: "policies/main.rego", text: "package sluice\n\nadmit := {\"allowed\": true}\n", want: []string{
 		"%s/policies", "decision",
 	}},

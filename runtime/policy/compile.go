@@ -39,6 +39,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 		p.admit = newEntry(b, admitRef, exchange.StageAdmit, p.names.admission)
 	}
 	p.decide = newEntry(b, decisionRef, exchange.StageDecide, p.names.decision)
+	p.decide.undefined = l.withoutDefault(decisionRef)
 	p.logs.prepare(b)
 	p.log.text = p.decide.plan.reads("prompt", "text") || p.decide.plan.reads("prompt", "messages")
 	_, _ = rand.Read(p.log.salt[:]) // it never fails
@@ -280,11 +281,76 @@ func resultType(c *ast.Compiler, ref ast.Ref, fields []string) Faults {
 		for _, p := range object.StaticProperties() {
 			if key, ok := p.Key.(string); !ok || !slices.Contains(fields, key) {
 				faults = append(faults, faultAt(rules[0].Location, "%s has no field %q%s; it has %s", string(name), fmt.Sprint(p.Key), didYouMean(fmt.Sprint(p.Key), fields), strings.Join(fields, ", ")))
+			} else if want := fieldKinds[key]; !fits(p.Value, want) {
+				faults = append(faults, faultAt(rules[0].Location, "%s.%s is %s; give %s", string(name), key, types.Sprint(p.Value), want))
 			}
 		}
 	}
 	return faults
 }
+
+// fieldKinds are the types of a result's fields, as messages say them.
+var fieldKinds = map[string]string{
+	"allowed": "a boolean", "debug": "a boolean", "message": "a string", "http_status": "a number", "models": "an array",
+	"reasons": "a set or an array", "filters": "a set or an array", "allow": "a set or an array",
+	"endpoints": "an object", "cache": "an object", "restore": "an object", "headers": "an object", "annotations": "an object",
+}
+
+// fits tells whether what the compiler knows of a value may be of a kind.
+func fits(t types.Type, kind string) bool {
+	for _, a := range alternatives(t) {
+		switch a.(type) {
+		case types.Boolean:
+			if kind == "a boolean" {
+				return true
+			}
+		case types.String:
+			if kind == "a string" {
+				return true
+			}
+		case types.Number:
+			if kind == "a number" {
+				return true
+			}
+		case *types.Array:
+			if strings.HasSuffix(kind, "array") {
+				return true
+			}
+		case *types.Set:
+			if kind == "a set or an array" {
+				return true
+			}
+		case *types.Object:
+			if kind == "an object" {
+				return true
+			}
+		case types.Null:
+		default: // not known
+			return true
+		}
+	}
+	return false
+}
+
+// withoutDefault tells of a rule that is undefined where none of its conditions holds; "" if it has a default, or a value
+// without a condition.
+func (l *loaded) withoutDefault(ref ast.Ref) string {
+	rules := l.compiler.GetRules(ref)
+	name := string(ref[len(ref)-1].Value.(ast.String))
+	for _, m := range l.modules {
+		for _, r := range m.Rules {
+			if m.Package.Path.Equal(ref[:len(ref)-1]) && r.Head.Name.String() == name && (r.Default || r.Body.Equal(always)) {
+				return ""
+			}
+		}
+	}
+	if len(rules) == 0 {
+		return ""
+	}
+	return faultAt(rules[0].Location, "%s has no default: where none of its conditions holds it is undefined, which denies with policy_failed; write one: default %s := {\"allowed\": false}", name, name).String()
+}
+
+var always = ast.NewBody(ast.NewExpr(ast.BooleanTerm(true)))
 
 func alternatives(t types.Type) []types.Type {
 	if a, ok := t.(types.Any); ok && len(a) > 0 {

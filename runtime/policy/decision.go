@@ -257,11 +257,11 @@ func (f *fields) names(name, kind string, n names) []string {
 }
 
 // reach reads what may be reached on the model server, sorted: kinds, or a kind and an id.
-func (f *fields) reach(name string, any bool) []string {
+func (f *fields) reach(name string, unknown bool) []string {
 	list := f.list(name, maxList)
 	for i, s := range list {
 		kind, id, named := strings.Cut(s, ":")
-		if wire.KindAbout(kind) == "" && !any || named && id == "" {
+		if wire.KindAbout(kind) == "" && !unknown || named && id == "" {
 			f.fail(fmt.Sprintf("%s[%d]", name, i), "must be a kind, or a kind, a colon and an id; the kinds are "+strings.Join(wire.Kinds(), ", "))
 			return nil
 		}

@@ -35,6 +35,7 @@ type entry[T any] struct {
 	views   sync.Pool
 
 	transport *http.Transport // of what was granted to reach out; nil: nothing was
+	undefined string          // why it may be undefined, with the place; "": not for want of a default
 	keeps     bool            // what non-deterministic built-ins give is kept for the decision log
 }
 
@@ -139,7 +140,7 @@ func (e *entry[T]) explain(ctx context.Context, err error, within time.Duration)
 func safeMessage(t *topdown.Error) string {
 	switch t.Code {
 	case topdown.ConflictErr:
-		return "two rules give different values for the same input"
+		return "two rules give different values for the same input; let their conditions exclude each other"
 	case topdown.BuiltinErr:
 		name, _, _ := strings.Cut(t.Message, ":")
 		return name + " failed on its operands; guard it or give it others"
@@ -155,13 +156,16 @@ func (e *entry[T]) fail(err error) error {
 	}
 	if errors.Is(err, errUndefined) {
 		err = fmt.Errorf("%s: undefined for this input; give it a default", e.rule)
+		if e.undefined != "" {
+			err = fmt.Errorf("%w: %s", err, e.undefined)
+		}
 	}
 	return exchange.Fail(e.stage, wire.PolicyFailed, "the policy gave no valid decision", err)
 }
 
 // describe tells what the entry point reads and how its memo does.
 func (e *entry[T]) describe() Entry {
-	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}}
+	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}, NoDefault: e.undefined}
 	for _, b := range e.reads.blockers {
 		d.NotMemoised = append(d.NotMemoised, b.text)
 		d.Blocks[b.reason]++

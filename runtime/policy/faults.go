@@ -188,13 +188,32 @@ func hintFor(e *ast.Error) string {
 		}
 		return "define it, import its package, or correct its name"
 	}
+	for _, r := range remedies {
+		if strings.Contains(e.Message, r.message) {
+			return r.remedy
+		}
+	}
 	switch e.Code {
 	case ast.UnsafeVarErr:
 		return "give it a value in the same body, or correct its name"
 	case ast.RecursionErr:
 		return "a rule must not depend on itself"
+	case ast.ParseErr:
+		return "correct the text here, or before it"
 	}
 	return ""
+}
+
+// remedies are for messages of the compiler that say what is wrong and not what to do.
+var remedies = []struct{ message, remedy string }{
+	{"match error", "compare values of one type"},
+	{"invalid argument(s)", "give it what it takes"},
+	{"arity mismatch", "give it what it takes"},
+	{"conflicting rules", "a name is one value or a set of them; rename or remove one of the rules"},
+	{"multiple default rules", "keep one of them"},
+	{" unused", "use it or remove it"},
+	{"import must not shadow", "give one of them another name with as"},
+	{"package expected", "begin the file with its package, such as: package sluice"},
 }
 
 // didYouMean suggests the nearest name, if one is near.
