@@ -180,6 +180,14 @@ func (s sheet) places(r control.CoverageRow) {
 			fmt.Fprintln(s.w, line)
 			line = indent + " "
 		}
+		for room := pageWidth - len(line) - 1; len(p) > room; { // a place too long for a line of its own goes on in the next
+			dot := strings.LastIndexByte(p[:room], '.')
+			if dot < 0 {
+				break
+			}
+			fmt.Fprintln(s.w, line+" "+p[:dot+1])
+			p = "  " + p[dot+1:]
+		}
 		line += " " + p
 	}
 	fmt.Fprintln(s.w, line)

@@ -130,9 +130,15 @@ func (a *asking) body(stdin io.Reader) ([]byte, error) {
 
 // likelyPath guesses where a body goes that has no path with it.
 func likelyPath(body []byte) string {
-	var b struct{ Inputs json.RawMessage }
-	if json.Unmarshal(body, &b) == nil && b.Inputs != nil {
+	var b struct {
+		Inputs, System json.RawMessage
+		Stop           json.RawMessage `json:"stop_sequences"`
+	}
+	switch err := json.Unmarshal(body, &b); {
+	case err == nil && b.Inputs != nil:
 		return "/inference"
+	case err == nil && (b.System != nil || b.Stop != nil):
+		return "/v1/messages"
 	}
 	return "/v1/chat/completions"
 }

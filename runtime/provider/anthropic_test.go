@@ -92,7 +92,7 @@ func TestAnthropicFieldsStay(t *testing.T) {
 func TestAnthropicErrors(t *testing.T) {
 	s := modelserver.New(t)
 	c := dialAnthropic(t, s, provider.Options{})
-	f := func(status int, kind, message string, code wire.Code, retry upstream.Retry, param string, header ...string) *upstream.Failure {
+	fails := func(status int, kind, message string, code wire.Code, retry upstream.Retry, param string, header ...string) *upstream.Failure {
 		t.Helper()
 		s.Script(modelserver.Status(status, modelserver.MessagesError(kind, message), header...))
 		_, err := c.Call(t.Context(), &upstream.Call{Operation: wire.Messages, Body: []byte(`{}`)})
@@ -102,11 +102,15 @@ func TestAnthropicErrors(t *testing.T) {
 		}
 		return got
 	}
-	_ = f(400, "invalid_request_error", "messages: Field required SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages")
-	_ = f(400, "invalid_request_error", "messages.0.content.1.source.media_type: Input should be SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages.0.content.1.source.media_type")
-	_ = f(400, "invalid_request_error", "max_tokens: 100000 > 64000, which is the maximum allowed number SECRET", wire.UpstreamRejected, upstream.RetryNo, "max_tokens")
-	_ = f(400, "invalid_request_error", "prompt is too long: 205000 tokens > 200000 maximum SECRET", wire.UpstreamRejected, upstream.RetryNo, "")
-	_ = f(400, "invalid_request_error", "SECRET: x", wire.UpstreamRejected, upstream.RetryNo, "")
+	f := func(status int, kind, message string, code wire.Code, retry upstream.Retry, param string) {
+		t.Helper()
+		fails(status, kind, message, code, retry, param)
+	}
+	f(400, "invalid_request_error", "messages: Field required SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages")
+	f(400, "invalid_request_error", "messages.0.content.1.source.media_type: Input should be SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages.0.content.1.source.media_type")
+	f(400, "invalid_request_error", "max_tokens: 100000 > 64000, which is the maximum allowed number SECRET", wire.UpstreamRejected, upstream.RetryNo, "max_tokens")
+	f(400, "invalid_request_error", "prompt is too long: 205000 tokens > 200000 maximum SECRET", wire.UpstreamRejected, upstream.RetryNo, "")
+	f(400, "invalid_request_error", "SECRET: x", wire.UpstreamRejected, upstream.RetryNo, "")
 	f(401, "authentication_error", "invalid x-api-key", wire.UpstreamError, upstream.RetryElsewhere, "")
 	f(403, "permission_error", "SECRET", wire.UpstreamError, upstream.RetryElsewhere, "")
 	f(404, "not_found_error", "model: SECRET", wire.UpstreamError, upstream.RetryElsewhere, "model")
@@ -114,14 +118,14 @@ func TestAnthropicErrors(t *testing.T) {
 	f(500, "api_error", "Internal server error", wire.UpstreamError, upstream.RetryAnywhere, "")
 	f(504, "timeout_error", "SECRET", wire.UpstreamTimeout, upstream.RetryAnywhere, "")
 	f(529, "overloaded_error", "Overloaded", wire.Overloaded, upstream.RetryAnywhere, "")
-	if got := f(429, "rate_limit_error", "SECRET", wire.RateLimited, upstream.RetryAnywhere, "", "Retry-After", "7"); got.RetryAfter != 7*time.Second {
+	if got := fails(429, "rate_limit_error", "SECRET", wire.RateLimited, upstream.RetryAnywhere, "", "Retry-After", "7"); got.RetryAfter != 7*time.Second {
 		t.Errorf("got %v", got.RetryAfter)
 	}
 	// The limit that is used up says when it is full again, where the answer does not say how long to wait.
 	reset := func(seconds int) string {
 		return time.Now().Add(time.Duration(seconds) * time.Second).UTC().Format(time.RFC3339)
 	}
-	got := f(429, "rate_limit_error", "SECRET", wire.RateLimited, upstream.RetryAnywhere, "",
+	got := fails(429, "rate_limit_error", "SECRET", wire.RateLimited, upstream.RetryAnywhere, "",
 		"Anthropic-Ratelimit-Requests-Limit", "50", "Anthropic-Ratelimit-Requests-Remaining", "49", "Anthropic-Ratelimit-Requests-Reset", reset(500),
 		"Anthropic-Ratelimit-Input-Tokens-Limit", "10000", "Anthropic-Ratelimit-Input-Tokens-Remaining", "0", "Anthropic-Ratelimit-Input-Tokens-Reset", reset(60))
 	if got.RetryAfter < 50*time.Second || got.RetryAfter > 70*time.Second {

@@ -23,6 +23,7 @@ shape is that of the API called:
 | called | shape |
 |---|---|
 | ` + "`/v1/...`" + ` | ` + "`" + `{"error": {"message", "type", "param", "code"}}` + "`" + `, all four always there |
+| ` + "`/v1/messages`" + ` and below | ` + "`" + `{"type": "error", "error": {"type", "message", "code"}, "request_id"}` + "`" + `, with ` + "`param`" + ` where a field is at fault |
 | ` + "`/inference`" + ` and everything else | ` + "`" + `{"detail": message, "code": code}` + "`" + ` |
 
 Either has a ` + "`reason`" + ` as well where a policy or filter gave one: its own word.

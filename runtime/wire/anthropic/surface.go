@@ -30,10 +30,10 @@ func (s surface) Operation() wire.Operation { return s.op }
 
 // Shapes lists the kinds of strings in the operation's bodies; see exchange.Surface.
 func (s surface) Shapes() []wire.Shape {
-	switch {
-	case s.format == nil:
+	switch s.format {
+	case nil:
 		return nil
-	case s.format == counts:
+	case counts:
 		return walk.Shapes(s.op, s.format.request, countRule, false)
 	}
 	return walk.Shapes(s.op, s.format.request, answerShape, true)

@@ -102,7 +102,7 @@ func (g *gathered) text(at spot, place string) {
 func (g *gathered) rule(r *Rule, place string, at spot) {
 	at.context = r.enter(at.context)
 	if r.reach != "" && r.Class != Opaque {
-		g.add("state and actions of the model server: "+r.reach, wire.Banned, place)
+		g.add("reaches out: "+r.reach, wire.Banned, place)
 		return
 	}
 	switch r.Class {
