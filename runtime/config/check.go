@@ -189,6 +189,9 @@ func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 	checkWatch(d, path, e)
 	checkClientCert(d, path, e)
 	checkRegistered(c, d, path, e)
+	if e.Parameters != nil && e.UnknownParameters == "pass" && d.clean(path+".unknown_parameters") {
+		d.faultAt(path+".parameters", "all parameters pass anyway; write unknown_parameters: drop or refuse, or remove this")
+	}
 	for i, name := range e.Requires {
 		if !slices.ContainsFunc(c.Filters, func(f Filter) bool { return f.Name == name }) {
 			d.faultAt(indexed(path+".requires", i), "no filter has this name; add it to filters or remove it here")

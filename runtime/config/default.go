@@ -48,6 +48,7 @@ func (m *Model) setDefaults() {
 
 func (e *Endpoint) setDefaults() {
 	e.Weight = 1
+	e.UnknownParameters = "pass"
 	e.Timeouts = EndpointTimeouts{Connect: 5 * time.Second, FirstByte: 2 * time.Minute, Idle: time.Minute}
 }
 

@@ -221,6 +221,12 @@ type Endpoint struct {
 	// Betas are those of the Anthropic API (header anthropic-beta) that callers may ask for at this endpoint; a request for
 	// another is refused. Betas make the model server run, fetch and keep things, and change what bodies mean.
 	Betas []string `yaml:"betas"`
+	// UnknownParameters says what becomes of a request's parameters that its API does not list: pass sends them on; drop
+	// leaves them out, and the answer's header x-sluice-dropped names them, but for answers from the cache; refuse tries the
+	// next endpoint, and answers 400 with the parameter's name where there is none.
+	UnknownParameters string `yaml:"unknown_parameters" jsonschema:"enum=pass,enum=drop,enum=refuse"`
+	// Parameters are those that the endpoint knows beside its API's, such as guided_json.
+	Parameters []string `yaml:"parameters"`
 	// URL is the base of its API, such as http://127.0.0.1:8000/v1.
 	URL Setting `yaml:"url"`
 	// Model is the model's name there; left out, the same name as here, or for cloudera what the service says.

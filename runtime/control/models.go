@@ -85,6 +85,7 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 	}
 	o := provider.Options{
 		URL: string(e.URL), Model: string(e.Model), Registry: b.c.registry, APIs: e.APIs, MaxOutput: int64(m.MaxOutput),
+		Unknown: provider.Unknown(e.UnknownParameters), Parameters: e.Parameters,
 		Betas: e.Betas, MaxAnswer: int(b.cfg.Limits.Answer), MaxEvent: int(b.cfg.Limits.Event),
 		Timeouts: upstream.Timeouts{Connect: e.Timeouts.Connect, FirstByte: e.Timeouts.FirstByte, Idle: e.Timeouts.Idle},
 	}

@@ -29,6 +29,8 @@ type Options struct {
 	Model      string               // the model's name there, as configured; "" where the dialect is to find it out
 	APIs       []string             // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
 	Betas      []string             // of anthropic: the betas of the API that callers may ask for
+	Unknown    Unknown              // what becomes of parameters that a request's format does not list
+	Parameters []string             // parameters that the endpoint knows beside those
 	MaxOutput  int64                // usage tokens of an answer where a translated request names no limit and needs one; 0: 4096
 }
 
@@ -69,5 +71,9 @@ func New(kind string, o Options) (upstream.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &translated{native: native, formats: d.formats(o), options: translate.Options{MaxOutput: o.MaxOutput}}, nil
+	c := &translated{native: native, formats: d.formats(o), options: translate.Options{MaxOutput: o.MaxOutput}}
+	if o.Unknown == "" || o.Unknown == UnknownPass {
+		return c, nil
+	}
+	return &choosy{next: c, refuse: o.Unknown == UnknownRefuse, further: o.Parameters}, nil
 }

@@ -287,3 +287,34 @@ headers := {"x-line": "a\r\nx-forged: b"} if input.params.seed == 99
 		t.Errorf("%d requests reached the model server", n-had)
 	}
 }
+
+// What an endpoint does not know is dropped there and told, refused where the configuration says so, and left to the
+// endpoint that takes it.
+func TestUnknownParametersByEndpoint(t *testing.T) {
+	m := modelserver.New(t)
+	config := func(first, more string) string {
+		return gateway.Callers + "models:\n  - name: model-a\n    endpoints:\n      - {name: one, provider: openai, url: " + quote(m.URL()) + ", requires: [redact], unknown_parameters: " + first + "}\n" + more + gateway.Rest
+	}
+	body := talk(`{"role":"user","content":"hi"}`, `,"guided_json":{"mail":"ana@example.com"},"top_k":4`)
+	f := func(config string, status int, dropped, param string, reached int) {
+		t.Helper()
+		s := besiegeWith(t, m, config, nil)
+		before := len(m.Requests())
+		r := s.Post("red", chatPath, body)
+		if r.Status != status || r.Header.Get("X-Sluice-Dropped") != dropped || !strings.Contains(r.Body, param) {
+			t.Errorf("%d %v %s", r.Status, r.Header, r.Body)
+		}
+		if got := m.Requests()[before:]; len(got) != reached || reached > 0 && strings.Contains(string(got[0].Body), "top_k") != (dropped == "") {
+			t.Errorf("%d requests, %s", len(got), s.last(before))
+		}
+		if status == 400 && r.Code() != "unsupported_field" {
+			t.Errorf("%s", r.Body)
+		}
+	}
+	spare := "      - {name: two, provider: openai, url: " + quote(m.URL()) + ", requires: [redact], weight: 0}\n"
+	f(config("pass", ""), 200, "", "", 1)
+	f(config("drop", ""), 200, "guided_json,top_k", "", 1)
+	f(config("refuse", ""), 400, "", `"param":"guided_json"`, 0)
+	f(config("refuse", spare), 200, "", "", 1)
+	f(config("drop, parameters: [top_k, guided_json]", ""), 200, "", "", 1)
+}
