@@ -102,16 +102,16 @@ func TestPositions(t *testing.T) {
 		}
 	}
 	f("listen", 2, 9)
-	f("admin.token", 3, 33)
-	f("auth.keys[1].tenant", 8, 15)
-	f("auth.keys[1]", 7, 7)
-	f("models", 21, 1)
-	f("models[0].endpoints[1].url", 27, 14)
-	f("models[0].endpoints[1].model", 25, 9) // not there: its endpoint
-	f("models[0].endpoints[7].url", 23, 5)
-	f("filters[0].config.request.card", 45, 37)
+	f("admin.token", 5, 33)
+	f("auth.keys[1].tenant", 10, 15)
+	f("auth.keys[1]", 9, 7)
+	f("models", 30, 1)
+	f("models[0].endpoints[1].url", 36, 14)
+	f("models[0].endpoints[1].model", 34, 9) // not there: its endpoint
+	f("models[0].endpoints[7].url", 32, 5)
+	f("filters[0].config.request.card", 64, 37)
 	f("nothing.at.all", 2, 1)
-	if got := c.Fault("filters[0].module", "no such %s", "file").Error(); got != "testdata/full.good.yaml:42:13: filters[0].module: no such file" {
+	if got := c.Fault("filters[0].module", "no such %s", "file").Error(); got != "testdata/full.good.yaml:61:13: filters[0].module: no such file" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -40,7 +40,7 @@ func TestRequestID(t *testing.T) {
 	f("GET", "/v1/models", "slk_wrong", "", 401)
 	f("GET", "/v1/nothing", key, "", 404)
 	f("GET", chatPath, key, "", 405)
-	f("POST", chatPath, key, "gzip", 415)
+	f("POST", chatPath, key, "br", 415)
 	f("POST", chatPath, key, "", 400)
 	f("POST", chatPath, "slk_wrong", "", 401)
 }
