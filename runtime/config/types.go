@@ -36,6 +36,9 @@ type Config struct {
 	OPA *OPA `yaml:"opa"`
 	// Cache keeps answers in memory; left out, nothing is kept.
 	Cache *Cache `yaml:"cache"`
+	// StateKey is the secret behind the ids that callers get for what model servers keep, at least 16 bytes. Left out, one
+	// is made at random at each start, and ids given before are good no more. Gateways that share callers need one key.
+	StateKey *Ref `yaml:"state_key"`
 	// Audit is the log of one record for each exchange.
 	Audit Audit `yaml:"audit"`
 	// Limits bound what one request and all of them together may take.

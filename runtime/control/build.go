@@ -136,7 +136,28 @@ func (b *builder) run(ctx context.Context) {
 	b.filters(ctx)
 	b.opa()
 	b.policy(ctx)
+	b.stateKey()
 	b.keepers()
+}
+
+// minStateKey is the least length of a key: that of the proof in an id, RFC 2104's advice for a truncated HMAC.
+const minStateKey = 16
+
+// stateKey makes the ids of callers' state: with the configuration's key, or that of this process.
+func (b *builder) stateKey() {
+	b.gen.snap.IDs = b.c.ids
+	if b.cfg.StateKey == nil {
+		return
+	}
+	secret, err := b.cfg.StateKey.Resolve(b.cfg.Dir())
+	switch {
+	case err != nil:
+		b.fault("state_key", "%v", err)
+	case len(secret) < minStateKey:
+		b.fault("state_key", "has %d bytes, of at least %d; make one: openssl rand -hex 32", len(secret), minStateKey)
+	default:
+		b.gen.snap.IDs = pipeline.NewMint([]byte(secret))
+	}
 }
 
 // fault notes what is wrong with a field.

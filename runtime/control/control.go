@@ -51,6 +51,7 @@ type Controller struct {
 	credentials credential.Store
 	pairs       pairStore
 	metrics     *metrics.Metrics
+	ids         *pipeline.Mint // of callers' state, where the configuration has no key
 	pipeline    *pipeline.Pipeline
 	sources     *auth.Sources
 	ephemeral   *auth.Ephemeral
@@ -122,7 +123,7 @@ func newController(o Options, settings config.Log, dry bool) (*Controller, error
 	c := &Controller{
 		path: o.Config, shapes: o.Shapes, dry: dry, log: log, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
 		filters: filterStore{engine: engine, held: map[string]*heldFilter{}}, logs: logStore{refs: map[*audit.Log]int{}},
-		sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(), tripped: make(chan struct{}, 1), proved: map[string]bool{},
+		ids: pipeline.NewMint(nil), sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(), tripped: make(chan struct{}, 1), proved: map[string]bool{},
 	}
 	c.pipeline = pipeline.New(pipeline.Options{Metrics: c.metrics, Logger: log, Access: settings.Access})
 	c.status.Store(&Status{})

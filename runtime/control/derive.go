@@ -35,7 +35,7 @@ func (g *generation) begin(c *Controller, was *generation, number uint64) {
 	now, s := time.Now(), was.snap
 	g.snap = &pipeline.Snapshot{
 		Generation: number, Auth: s.Auth, Cache: s.Cache, Audit: s.Audit, Decisions: s.Decisions, Policy: s.Policy, Shadow: g.candidate.shadow, Models: s.Models,
-		Names: s.Names, Limits: s.Limits, Created: now,
+		Names: s.Names, Limits: s.Limits, Created: now, IDs: s.IDs,
 	}
 	status := *was.status
 	status.Generation, status.Since = number, now

@@ -92,6 +92,7 @@ func filesOf(name string, cfg *config.Config) []string {
 	if cfg.Auth.MTLS != nil {
 		add(cfg.Auth.MTLS.CAFile)
 	}
+	addRef(cfg.StateKey)
 	if cfg.Admin != nil && cfg.Admin.Token != nil {
 		addRef(&cfg.Admin.Token.Ref)
 	}

@@ -122,7 +122,7 @@ func (r *run) route() ([]upstream.Target, error) {
 			}
 		}
 	}
-	targets := upstream.Plan(pools, c)
+	targets := r.pinned(upstream.Plan(pools, c))
 	r.consider(pools, c, targets)
 	if len(targets) == 0 {
 		return nil, exchange.Fail(exchange.StageRoute, wire.NoEndpoint, "no endpoint that this request may go to is available", nil)
@@ -235,6 +235,7 @@ func (p *producer) filtered() ([]byte, error) {
 			return nil, err
 		}
 	}
+	p.mint(a.IDs)
 	return a.Doc.Append(nil), nil
 }
 
@@ -289,6 +290,7 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		return err
 	}
 	for _, ev := range evs {
+		p.mint(ev.IDs)
 		if f, ok := ev.Format.(wire.Numbered); ok { // some were dropped on the way, or added
 			f.Number(ev, p.sent)
 		}

@@ -206,18 +206,40 @@ func (r *run) list(ctx context.Context, render func([]string, time.Time) []byte)
 	}
 	var names []string
 	for _, name := range r.snap.Names {
-		x := *r.x
-		x.Request = &wire.Request{Operation: wire.ListModels, Model: name}
-		if r.snap.mayUse(ctx, &x) {
+		if r.mayUse(ctx, name) {
 			names = append(names, name)
 		}
 	}
+	return r.listed(ctx, render(names, r.snap.Created))
+}
+
+// model is the way of a request for one model.
+func (r *run) model(ctx context.Context, name string, render func([]string, time.Time) []byte) error {
+	if err := r.authenticate(ctx); err != nil {
+		return err
+	}
+	if r.snap.Models[name] == nil || !r.mayUse(ctx, name) {
+		e := exchange.Fail(exchange.StageParse, wire.UnknownModel, "Unknown model: "+clip(name, 128), nil)
+		e.Fault.Status = 404
+		return e
+	}
+	return r.listed(ctx, render([]string{name}, r.snap.Created))
+}
+
+func (r *run) listed(ctx context.Context, body []byte) error {
 	r.begun = true
-	if err := r.caller.Reply(200, []Header{{"X-Request-Id", r.x.ID}}, render(names, r.snap.Created)); err != nil {
+	if err := r.caller.Reply(200, []Header{{"X-Request-Id", r.x.ID}}, body); err != nil {
 		return r.gone(ctx, err)
 	}
 	r.ended(exchange.Outcome{Kind: exchange.Complete, Status: 200})
 	return nil
+}
+
+// mayUse tells whether the policy lets the caller use the model.
+func (r *run) mayUse(ctx context.Context, name string) bool {
+	x := *r.x
+	x.Request = &wire.Request{Operation: wire.ListModels, Model: name}
+	return r.snap.mayUse(ctx, &x)
 }
 
 func (s *Snapshot) mayUse(ctx context.Context, x *exchange.Exchange) bool {

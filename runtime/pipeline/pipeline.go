@@ -83,6 +83,7 @@ type run struct {
 	pass       *filter.Pass
 	slot       audit.Slot
 	reserved   bool
+	pin        *place        // the endpoint that keeps what the request names; nil: any
 	begun      bool          // bytes of an answer were sent
 	sent       bool          // and some since the last heartbeat was due
 	producer   *producer     // of the answer that this exchange asked a model server for; nil before it has begun
@@ -110,6 +111,12 @@ func (p *Pipeline) Serve(ctx context.Context, s exchange.Surface, c Caller) {
 // caller, record and all, but nothing is parsed, filtered or forwarded.
 func (p *Pipeline) List(ctx context.Context, s exchange.Surface, c Caller, render func(names []string, since time.Time) []byte) {
 	p.exchange(ctx, s, c, func(r *run, ctx context.Context) error { return r.list(ctx, render) })
+}
+
+// Model answers with one model, if the caller may use it; as List does else. One that the caller may not use is as one that
+// does not exist.
+func (p *Pipeline) Model(ctx context.Context, s exchange.Surface, c Caller, name string, render func(names []string, since time.Time) []byte) {
+	p.exchange(ctx, s, c, func(r *run, ctx context.Context) error { return r.model(ctx, name, render) })
 }
 
 // exchange runs one exchange between its beginning and its record, whatever happens between.

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/upstream"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -22,10 +24,47 @@ func (r *run) permit() error {
 	return nil
 }
 
+// may tells whether something may be reached. An id that was minted becomes the model server's own, and the request goes
+// to the endpoint that knows it.
 func (r *run) may(reach *wire.Reach) bool {
 	allow := r.x.Decision.Allow
 	if reach.ID == nil {
 		return slices.Contains(allow, reach.Kind)
 	}
-	return slices.Contains(allow, reach.Kind+":"+string(reach.ID.Bytes()))
+	given := string(reach.ID.Bytes())
+	if slices.Contains(allow, reach.Kind+":"+given) {
+		return true
+	}
+	if !slices.Contains(allow, reach.Kind) {
+		return false
+	}
+	at, id, ok := r.snap.IDs.take(reach.Kind, r.x.Principal, given, r.places)
+	if !ok || r.pin != nil && *r.pin != at {
+		return false
+	}
+	r.pin = &at
+	return reach.ID.Edit([]strictjson.Edit{{End: len(given), With: []byte(id)}}) == nil
+}
+
+// places are the endpoints of the models that the decision allows.
+func (r *run) places(yield func(place) bool) {
+	for _, name := range r.x.Decision.Models {
+		m := r.snap.Models[name]
+		if m == nil {
+			continue
+		}
+		for _, e := range m.Pool.Endpoints() {
+			if !yield(place{name, e.Name()}) {
+				return
+			}
+		}
+	}
+}
+
+// pinned are the targets at the endpoint that keeps what the request names; all of them where it names nothing.
+func (r *run) pinned(targets []upstream.Target) []upstream.Target {
+	if r.pin == nil {
+		return targets
+	}
+	return slices.DeleteFunc(targets, func(t upstream.Target) bool { return place{t.Model, t.Endpoint.Name()} != *r.pin })
 }

@@ -29,6 +29,7 @@ type Snapshot struct {
 	Names      []string // of the models, in the config's order
 	Limits     strictjson.Limits
 	Created    time.Time
+	IDs        *Mint         // of state on model servers; nil: with a key at random
 	Heartbeat  time.Duration // how long a stream may be silent before a comment is sent; 0: for ever
 	Longest    time.Duration // an exchange may take until its answer's last byte; 0: no bound
 	Close      func()        // called once, when retired and the last exchange on it has ended; may be nil
@@ -85,6 +86,9 @@ func (s *Snapshot) release() {
 // generation no longer accepts are ended.
 func (p *Pipeline) Install(s *Snapshot) {
 	s.refs.Store(1)
+	if s.IDs == nil {
+		s.IDs = NewMint(nil)
+	}
 	old := p.current.Swap(s)
 	p.running.revoke(s)
 	if old != nil {

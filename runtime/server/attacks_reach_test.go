@@ -55,3 +55,53 @@ func TestAttackReach(t *testing.T) {
 		t.Errorf("after a failure: %d, sent %d times", r.Status, len(m.Requests())-had)
 	}
 }
+
+// The id of an answer that the model server keeps is the gateway's own, good for the principal that got it alone, and takes
+// the request to the endpoint that has it.
+func TestAttackStateIDs(t *testing.T) {
+	m := modelserver.New(t, modelserver.JSON(response("hi", "x")))
+	other := modelserver.New(t, modelserver.JSON(response("other", "x")))
+	two := strings.Replace(answers(m), "{name: one", "{name: two, weight: 0, provider: openai, url: \""+other.URL()+"\", apis: [responses]}, {name: one", 1)
+	policy := "package sluice\n\ndecision := {\"allowed\": true, \"allow\": {\"store\", \"previous_response\"}}\n"
+	config := gateway.Callers + two + strings.Replace(gateway.Rest, `"builtin:default"`, "policy", 1)
+	s := besiegeWith(t, m, config, map[string]string{"policy/main.rego": policy})
+	ask := func(who, members string) (gateway.Reply, string) {
+		t.Helper()
+		r := s.Post(who, responsesPath, `{"model":"model-a","input":"hi"`+members+`}`)
+		var a struct{ ID string }
+		_ = json.Unmarshal([]byte(r.Body), &a)
+		return r, a.ID
+	}
+	_, plain := ask("red", "")
+	first, id := ask("red", `,"store":true`)
+	if plain != "resp_1" || first.Status != 200 || id == "resp_1" || !strings.HasPrefix(id, "resp_") {
+		t.Fatalf("%q %q: %d %s", plain, id, first.Status, first.Body)
+	}
+	for range 8 {
+		had := len(m.Requests())
+		r, again := ask("red", `,"previous_response_id":"`+id+`"`)
+		if r.Status != 200 || again != id || !strings.Contains(s.last(had), `"previous_response_id":"resp_1"`) {
+			t.Errorf("%d %s, sent %s", r.Status, r.Body, s.last(had))
+		}
+	}
+	if n := len(other.Requests()); n > 0 {
+		t.Errorf("%d requests went where the answer is not", n)
+	}
+	f := func(name, who, id string) {
+		t.Helper()
+		had := len(m.Requests()) + len(other.Requests())
+		if r, _ := ask(who, `,"previous_response_id":"`+id+`"`); r.Code() != "unsupported_field" || len(m.Requests())+len(other.Requests()) != had {
+			t.Errorf("%s: %d %s", name, r.Status, r.Body)
+		}
+	}
+	f("another principal of the tenant", "red2", id)
+	f("another tenant", "blue", id)
+	f("the model server's own id", "red", "resp_1")
+	f("changed", "red", id[:len(id)-2]+"AA")
+	f("cut", "red", id[:12])
+	f("empty", "red", "")
+	s.m.Script(modelserver.Events(0, spoken("a", "b")...))
+	if r := s.Post("red", responsesPath, streamed(`{"model":"model-a","input":"hi","store":true}`)); strings.Contains(r.Body, `"resp_1"`) || strings.Count(r.Body, id) != 3 {
+		t.Errorf("a stream: %s", r.Body)
+	}
+}

@@ -22,6 +22,7 @@ type route struct {
 	method  string
 	surface exchange.Surface                             // nil: page
 	list    bool                                         // the exchange is a request for the models
+	one     string                                       // the one model that is asked for; "": all
 	page    string                                       // JSON
 	render  func(names []string, since time.Time) []byte // of list: writes it
 	idAlso  string                                       // a header, beside X-Request-Id, in which the surface's clients look for the request's id
@@ -59,6 +60,9 @@ func named(path string) (rt route, ok bool) {
 	model, ok := strings.CutPrefix(path, "/v2/models/")
 	if model, infer := strings.CutSuffix(model, "/infer"); ok && infer && model != "" {
 		return route{method: http.MethodPost, surface: oip.Surface(model)}, true
+	}
+	if model, ok := strings.CutPrefix(path, "/v1/models/"); ok && model != "" {
+		return route{method: http.MethodGet, surface: openai.ModelsSurface(), list: true, one: model, render: oneModel}, true
 	}
 	return route{}, false
 }
@@ -99,6 +103,16 @@ func models(names []string, since time.Time) []byte {
 	return openai.AppendModels(nil, names, since.Unix())
 }
 
+// oneModel writes one model.
+func oneModel(names []string, since time.Time) []byte {
+	return openai.AppendModel(nil, names[0], since.Unix())
+}
+
+// anthropicModel writes it for the Anthropic API's clients.
+func anthropicModel(names []string, since time.Time) []byte {
+	return anthropic.AppendModel(nil, names[0], since)
+}
+
 // anthropicModels writes it for the Anthropic API's clients.
 func anthropicModels(names []string, since time.Time) []byte {
 	return anthropic.AppendModels(nil, names, since)
@@ -108,6 +122,9 @@ func anthropicModels(names []string, since time.Time) []byte {
 func (rt route) spoken(r *http.Request) route {
 	if rt.list && r.Header.Get("Anthropic-Version") != "" {
 		rt.surface, rt.render, rt.idAlso = anthropic.ModelsSurface(), anthropicModels, anthropicID
+		if rt.one != "" {
+			rt.render = anthropicModel
+		}
 	}
 	return rt
 }
@@ -135,7 +152,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		surface = shapeOf(r.URL.Path)
 	}
 	switch {
-	case !ok || r.URL.RawPath != "": // an escaped path could mean another one to whoever stands behind or before us
+	case !ok || r.URL.RawPath != "" && rt.one == "": // an escaped path could mean another one to whoever stands behind or before us
 		s.refuse(c, surface, &wire.Fault{Code: wire.NotFound, Message: "no such path; see GET /v1/models, POST /v1/chat/completions, POST /inference"})
 	case r.Method == http.MethodOptions:
 		w.Header().Set("Allow", allow(rt.method))
@@ -159,9 +176,12 @@ func (s *Server) exchange(c *caller, rt route) {
 		s.refuse(c, rt.surface, &wire.Fault{Code: wire.Overloaded, Message: "too many requests are running; try again later", RetryAfter: 1})
 		return
 	}
-	if rt.list {
+	switch {
+	case rt.one != "":
+		s.opts.Pipeline.Model(c.r.Context(), rt.surface, c, rt.one, rt.render)
+	case rt.list:
 		s.opts.Pipeline.List(c.r.Context(), rt.surface, c, rt.render)
-	} else {
+	default:
 		s.opts.Pipeline.Serve(c.r.Context(), rt.surface, c)
 	}
 	if c.gone {

@@ -13,18 +13,20 @@ func AppendModels(dst []byte, names []string, created time.Time) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, `{"type":"model","id":`...)
-		dst = strictjson.AppendString(dst, name)
-		dst = append(dst, `,"display_name":`...)
-		dst = strictjson.AppendString(dst, name)
-		dst = append(dst, `,"created_at":"`...)
-		dst = created.UTC().AppendFormat(dst, time.RFC3339)
-		dst = append(dst, `"}`...)
+		dst = AppendModel(dst, name, created)
 	}
 	dst = append(dst, `],"has_more":false,"first_id":`...)
 	dst = end(dst, names, 0)
 	dst = append(dst, `,"last_id":`...)
 	return append(end(dst, names, len(names)-1), '}')
+}
+
+// AppendModel appends one of them, which is the body of GET /v1/models/{id}.
+func AppendModel(dst []byte, name string, created time.Time) []byte {
+	dst = strictjson.AppendString(append(dst, `{"type":"model","id":`...), name)
+	dst = strictjson.AppendString(append(dst, `,"display_name":`...), name)
+	dst = created.UTC().AppendFormat(append(dst, `,"created_at":"`...), time.RFC3339)
+	return append(dst, `"}`...)
 }
 
 // end appends one of the names; null where there are none.

@@ -13,11 +13,14 @@ func AppendModels(dst []byte, names []string, created int64) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, `{"id":`...)
-		dst = strictjson.AppendString(dst, name)
-		dst = append(dst, `,"object":"model","created":`...)
-		dst = strconv.AppendInt(dst, created, 10)
-		dst = append(dst, `,"owned_by":"sluice"}`...)
+		dst = AppendModel(dst, name, created)
 	}
 	return append(dst, `]}`...)
+}
+
+// AppendModel appends one of them, which is the body of GET /v1/models/{id}.
+func AppendModel(dst []byte, name string, created int64) []byte {
+	dst = strictjson.AppendString(append(dst, `{"id":`...), name)
+	dst = strconv.AppendInt(append(dst, `,"object":"model","created":`...), created, 10)
+	return append(dst, `,"owned_by":"sluice"}`...)
 }
