@@ -38,6 +38,8 @@ type Options struct {
 	Name     string // in messages; "" means "audit log"
 	MaxBytes int64  // a file that has grown to so many is renamed to Path.1, Path.1 to Path.2 and so on; 0 never is
 	Keep     int    // how many renamed files are kept
+
+	Also func(line []byte) // gets each line after it was written, its end included, and must not keep it; nil is nobody
 }
 
 // Log is safe for concurrent use.

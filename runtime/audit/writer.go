@@ -40,6 +40,11 @@ func (l *Log) write() {
 			return
 		}
 		l.written.Add(batch.lines)
+		if l.opts.Also != nil {
+			for line := range bytes.Lines(text) {
+				l.opts.Also(line)
+			}
+		}
 		l.free.Add(batch.places)
 		l.rotate()
 		spare = batch.text[:0]

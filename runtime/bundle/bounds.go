@@ -127,7 +127,7 @@ type transport struct {
 
 // RoundTrip sends a request, and reads of the answer what may be read.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	fetching := r.Method == http.MethodGet // a bundle: reports and uploads are sent
+	fetching := r.Method == http.MethodGet || r.Method == http.MethodHead // a bundle: reports and uploads are posted
 	if fetching {
 		t.client.note(nil)
 	}

@@ -66,7 +66,6 @@ func (c *config) bundle() string {
 func (c *config) limits() map[string]int64 {
 	out := map[string]int64{}
 	for name := range c.services {
-		out[name] = maxReply
 		for bundle := range c.section("bundles") {
 			b := c.section("bundles", bundle)
 			if from, _ := b["service"].(string); from != "" && from != name {
@@ -77,6 +76,9 @@ func (c *config) limits() map[string]int64 {
 				limit = defaultLimit
 			}
 			out[name] = max(out[name], int64(limit))
+		}
+		if out[name] == 0 {
+			out[name] = maxReply
 		}
 	}
 	return out

@@ -68,6 +68,7 @@ func faultOf(s bundle.Status, noted error, from origin) *Fault {
 
 // texts are OPA's own words for what has no type, with the stage that they are of and what to do.
 var texts = []struct{ text, stage, hint string }{
+	{"failed to pull", StageDownload, "check opa.bundles.%s.resource, the service's url and its credentials"},
 	{"missing .signatures.json", StageSignature, "it is not signed; sign it with opa sign, or opa build --signing-key"},
 	{"verification key not provided", StageSignature, "it is signed, and no key is there to verify it with; write opa.keys and signing"},
 	{"failed to verify JWT signature", StageSignature, "the signature is not of the key that signing names; sign it with that key, or correct opa.keys"},
@@ -84,7 +85,6 @@ var texts = []struct{ text, stage, hint string }{
 	{"delta bundle", StageRead, "it is a delta bundle, whose whole cannot be tested; serve whole bundles"},
 	{"manifest", StageRead, "correct .manifest and build the bundle anew"},
 	{"not permitted in bundle", StageRead, "correct the roots in .manifest, or move the file"},
-	{"failed to pull", StageDownload, "check opa.bundles.%s.resource, the service's url and its credentials"},
 	{"Persisting", StageActivate, "check that opa.persistence_directory can be written to"},
 }
 

@@ -61,6 +61,9 @@ func checkOPA(c *Config, d *decoder) {
 			checkService(d, o, "opa."+s, o.section(s))
 		}
 	}
+	if o.Has("decision_logs") && c.Policy.Decisions == nil {
+		d.faultAt("opa.decision_logs", "what is uploaded is what the decision log writes; write policy: {decisions: {path: FILE}}")
+	}
 	checkDelays(d, "opa.decision_logs.reporting", o.section("decision_logs", "reporting"))
 	checkServices(d, o)
 }

@@ -45,6 +45,7 @@ func wait(t *testing.T, what string, ok func() bool) {
 
 // A bundle is fetched at the start, checked, and swapped for another; one that is at fault is not taken.
 func TestBundle(t *testing.T) {
+	t.Parallel()
 	s := bundles.Serve(t)
 	s.Put(bundles.Bundle{Files: rules(true, "first"), Revision: "r1"}.Archive(t))
 	g := gateway.Start(t, bundleConfig(s.URL, "", ""))

@@ -199,3 +199,10 @@ func (c *Controller) swap(was *generation, live gated) {
 	gen.snap.Policy, gen.status.Policy, gen.status.NoPolicy = live.policy, live.policy.Revision(), ""
 	c.install(gen, "bundle activated")
 }
+
+// upload hands a line of the decision log to OPA's uploads, where the configuration has any.
+func (c *Controller) upload(line []byte) {
+	if f := c.feed.Load(); f != nil {
+		f.client.Log(line)
+	}
+}

@@ -43,6 +43,12 @@ func (c *Controller) figures() {
 		[]string{"stage"}, c.refusals.read)
 	c.metrics.Counters("sluice_bundle_failures_total", "Bundles that were asked for and not taken, by the stage that failed.",
 		[]string{"stage"}, c.fetches.read)
+	c.metrics.Counter("sluice_decision_uploads_dropped_total", "Decisions that found no place on their way to OPA's uploads.", func() float64 {
+		if f := c.feed.Load(); f != nil {
+			return float64(f.client.Dropped())
+		}
+		return 0
+	})
 	gauge("sluice_bundle_activated_seconds", "When the active bundle was activated, as Unix time; 0 without one.", c.bundleActivated)
 	c.metrics.Counters("sluice_filter_rollbacks_total", "Versions of filters taken back, by the operator or for their failures.",
 		[]string{"filter", "reason"}, c.rollbacks.read)

@@ -50,7 +50,7 @@ func (b *builder) decisions() {
 	default:
 		log, err := audit.New(audit.Options{
 			Path: b.cfg.Path(cfg.Path), Queue: cfg.Queue, Drop: true, Logger: b.c.log,
-			Name: "decision log", MaxBytes: int64(cfg.MaxSize), Keep: cfg.Keep,
+			Name: "decision log", MaxBytes: int64(cfg.MaxSize), Keep: cfg.Keep, Also: b.c.upload,
 		})
 		if err != nil {
 			b.fault("policy.decisions.path", "%v", err)

@@ -115,7 +115,7 @@ func (b *builder) policyFailed(g *gated, err error) {
 func (b *builder) policyOptions() policy.Options {
 	o := policy.Options{
 		Models: b.gen.snap.Names, ReadsText: b.cfg.Policy.ReadsText, Timeout: b.cfg.Policy.Timeout,
-		Grants: b.cfg.Policy.Grants, Hosts: b.cfg.Policy.Hosts,
+		Bundle: b.cfg.Policy.Bundle, Labels: b.cfg.OPA.Labels(), Grants: b.cfg.Policy.Grants, Hosts: b.cfg.Policy.Hosts,
 		KeepCalls: b.cfg.Policy.Decisions != nil && b.cfg.Policy.Decisions.NDBuiltinCache,
 	}
 	for _, s := range b.gen.slots {

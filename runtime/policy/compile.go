@@ -42,6 +42,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 	p.decide.undefined = l.withoutDefault(decisionRef)
 	p.logs.prepare(b)
 	p.log.text = p.decide.plan.reads("prompt", "text") || p.decide.plan.reads("prompt", "messages")
+	p.log.origin = originOf(o, p.revision)
 	_, _ = rand.Read(p.log.salt[:]) // it never fails
 	if len(b.faults) > 0 {
 		return nil, b.faults.of(StageSchema).sorted()

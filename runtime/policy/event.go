@@ -37,7 +37,8 @@ var (
 // eventLog is what writing events needs beside the policy.
 type eventLog struct {
 	salt   [32]byte
-	text   bool // the policy reads prompt text
+	text   bool   // the policy reads prompt text
+	origin []byte // labels and bundles, as events have them
 	models atomic.Pointer[loggedModels]
 }
 
@@ -63,8 +64,7 @@ func (p *Policy) AppendEvent(dst []byte, l Logged) []byte {
 		now = x.Start
 	}
 	dst = append(now.UTC().AppendFormat(append(dst, `,"timestamp":"`...), time.RFC3339Nano), '"')
-	dst = append(dst, `,"bundles":{"policy":{"revision":`...)
-	dst = append(strictjson.AppendString(dst, p.revision), "}}"...)
+	dst = append(dst, p.log.origin...)
 	if x.Client.IP.IsValid() {
 		dst = append(x.Client.IP.WithZone("").AppendTo(append(dst, `,"requested_by":"`...)), '"')
 	}
@@ -101,6 +101,21 @@ func (l *eventLog) appendText(dst []byte, v *view) []byte {
 	dst = strconv.AppendInt(append(dst, `,"text":{"chars":`...), int64(v.characters()), 10)
 	dst = append(dst, `,"hmac_sha256":"`...)
 	return append(hex.AppendEncode(dst, h.Sum(nil)), `"}`...)
+}
+
+// originOf says which gateway decided and by which policy.
+func originOf(o Options, revision string) []byte {
+	var dst []byte
+	if len(o.Labels) > 0 {
+		labels, _ := json.Marshal(o.Labels) // of texts, which cannot fail
+		dst = append(append(dst, `,"labels":`...), labels...)
+	}
+	name := o.Bundle
+	if name == "" {
+		name = "policy"
+	}
+	dst = strictjson.AppendString(append(dst, `,"bundles":{`...), name)
+	return append(strictjson.AppendString(append(dst, `:{"revision":`...), revision), "}}"...)
 }
 
 // modelsJSON is input.models, written anew only when the facts have changed.

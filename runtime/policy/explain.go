@@ -245,5 +245,10 @@ func (p *Policy) ExplainEvent(ctx context.Context, event []byte) (revision strin
 	if !e.Get("path").Is("sluice/admit") {
 		decision, _ = p.decide.trace(ctx, r.input(p.decide.plan, input).Value, then) // as above
 	}
-	return e.Get("bundles").Get("policy").Get("revision").Str(), admit, decision, ctx.Err()
+	if bundles := e.Get("bundles"); bundles.Kind() == strictjson.Object {
+		for _, b := range bundles.Members() { // there is one
+			revision = b.Get("revision").Str()
+		}
+	}
+	return revision, admit, decision, ctx.Err()
 }

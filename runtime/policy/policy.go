@@ -38,6 +38,10 @@ type Options struct {
 	KeepCalls bool
 	// Timeout bounds one evaluation; 0 means 50 ms.
 	Timeout time.Duration
+	// Bundle is what events of the decision log call the policy; "" means policy. Labels are what they tell the gateway from
+	// others by.
+	Bundle string
+	Labels map[string]string
 	// Memo bounds the memoised decisions of each entry point; 0 means 8192, less than 0 turns memoising off.
 	Memo int
 }
