@@ -92,7 +92,11 @@ func printStatus(w io.Writer, st control.Status) {
 	if len(st.Filters) == 0 {
 		fmt.Fprintln(t, "  filter\tnone\ttext passes as it came")
 	}
-	fmt.Fprintf(t, "  policy\t%s\trevision %s\n", st.PolicyPath, st.Policy)
+	about := "revision " + st.Policy
+	if st.NoPolicy != "" {
+		about = "NONE yet, all requests are refused: " + st.NoPolicy
+	}
+	fmt.Fprintf(t, "  policy\t%s\t%s\n", st.PolicyPath, about)
 	_ = t.Flush() // as in greet
 }
 
