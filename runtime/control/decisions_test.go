@@ -130,3 +130,79 @@ func TestGrantsAreConfigured(t *testing.T) {
 	}
 	serves(t, g, "by its address")
 }
+
+// Each field of the input that a policy may read is there, with what is true of the request, and each field of the decision
+// does what it says.
+func TestInputAndDecisionAreComplete(t *testing.T) {
+	config := strings.NewReplacer(
+		"policy: {path: policies}", "policy: {path: policies, timeout: 10s, decisions: {path: decisions.jsonl}}",
+		"  - name: model-a\n    endpoints: [{name: one, provider: demo}]",
+		"  - {name: model-a, cost: {input: 0.5, output: 2}, context: 8192, labels: {tier: small}, endpoints: [{name: one, provider: demo, labels: {region: eu}}, {name: two, provider: demo, labels: {region: us}}]}\n"+
+			"  - {name: model-b, endpoints: [{name: three, provider: demo}]}",
+	).Replace(smallest)
+	g := gateway.StartWith(t, config, map[string]string{"redact.wasm": files(t)["redact.wasm"], "policies/main.rego": `package sluice
+
+admit := {"allowed": false, "reasons": {"closed"}, "message": "Closed today.", "http_status": 451} if input.params.seed == 13
+
+default decision := {"allowed": false, "reasons": {"b", "a"}, "message": "Not this one."}
+
+decision := {
+	"allowed": true, "models": ["model-a"], "endpoints": {"labels": {"region": "us"}}, "debug": true,
+	"cache": {"mode": "read-write", "scope": "tenant", "ttl_seconds": 60}, "headers": {"X-Team": "red"}, "annotations": {"class": "low"},
+} if {
+	input.labels.sluice["redacted.email"] == 1
+	input.models[input.model].labels.tier == "small"
+}
+`})
+	ask := func(text string, seed int) gateway.Reply {
+		t.Helper()
+		body, _ := json.Marshal(map[string]any{
+			"model": "model-a", "seed": seed, "messages": []any{map[string]any{"role": "user", "content": text}},
+			"tools": []any{map[string]any{"type": "function", "function": map[string]any{"name": "find"}}},
+		})
+		return g.Post("red", "/v1/chat/completions", string(body))
+	}
+	allowed, again, denied, closed := ask("write to ana@example.com", 7), ask("write to ana@example.com", 7), ask("hello", 7), ask("hello", 13)
+	if allowed.Status != 200 || allowed.Header.Get("X-Team") != "red" || allowed.Header.Get("x-sluice-endpoint") != "two" || again.Cache() != "hit" {
+		t.Errorf("allowed: %d %v %s, then %s", allowed.Status, allowed.Header, allowed.Body, again.Cache())
+	}
+	if denied.Status != 403 || !strings.Contains(denied.Body, "Not this one.") || !strings.Contains(denied.Body, "a,b") || denied.Header.Get("x-sluice-decision-id") == "" || denied.Header.Get("x-sluice-endpoint") != "" {
+		t.Errorf("denied: %d %v %s", denied.Status, denied.Header, denied.Body)
+	}
+	if closed.Status != 451 || !strings.Contains(closed.Body, "Closed today.") || !strings.Contains(closed.Body, "closed") {
+		t.Errorf("closed: %d %s", closed.Status, closed.Body)
+	}
+	if notes, _ := g.Records(4)[0]["notes"].(map[string]any); notes["class"] != "low" {
+		t.Errorf("notes %v", notes)
+	}
+	events := decisions(t, g, 4)
+	wantLeaves(t, events[0]["input"], "client.headers.accept-encoding client.headers.content-length client.headers.user-agent client.ip labels.sluice.redacted.email "+
+		"model models.model-a.context models.model-a.cost.input models.model-a.cost.output models.model-a.health models.model-a.labels.tier models.model-a.latency_bucket "+
+		"models.model-b.context models.model-b.cost.input models.model-b.cost.output models.model-b.health models.model-b.labels models.model-b.latency_bucket operation params.seed "+
+		"principal.auth principal.claims principal.id principal.roles principal.tenant prompt.chars prompt.opaque prompt.reach prompt.tokens_bucket prompt.tokens_estimate prompt.tools "+
+		"sizes.body sizes.chars sizes.messages stream time.hour time.weekday")
+	wantLeaves(t, events[3]["input"], "client.headers.accept-encoding client.headers.content-length client.headers.user-agent client.ip model operation params.seed "+
+		"principal.auth principal.claims principal.id principal.roles principal.tenant sizes.body sizes.chars sizes.messages stream time.hour time.weekday")
+}
+
+// wantLeaves holds the paths of an input against those that it must have.
+func wantLeaves(t *testing.T, input any, want string) {
+	t.Helper()
+	var leaves func(v any, path string) []string
+	leaves = func(v any, path string) []string {
+		m, ok := v.(map[string]any)
+		if !ok || len(m) == 0 {
+			return []string{path}
+		}
+		var out []string
+		for k, e := range m {
+			out = append(out, leaves(e, strings.TrimPrefix(path+"."+k, "."))...)
+		}
+		return out
+	}
+	got := leaves(input, "")
+	slices.Sort(got)
+	if s := strings.Join(got, " "); s != want {
+		t.Errorf("got  %s\nwant %s", s, want)
+	}
+}

@@ -1,0 +1,4 @@
+package policy
+
+// RaceDetector is for the tests outside of the package.
+const RaceDetector = raceDetector
