@@ -65,7 +65,7 @@ code { font: 13px ui-monospace, monospace; } .bar { background: #c63; height: .5
 <h2>{{$kind}}: {{$c.Count}} ({{printf "%.2f" ($.Share $c.Count)}} %)</h2><div class="bar" style="width: {{printf "%.2f" ($.Share $c.Count)}}%"></div>
 {{with $c.ByTenant}}<h3>By tenant</h3><table>{{range sorted .}}<tr><td class="n">{{index $c.ByTenant .}}</td><td>{{.}}</td></tr>{{end}}</table>{{end}}
 {{with $c.ByReason}}<h3>By reason</h3><table>{{range sorted .}}<tr><td class="n">{{index $c.ByReason .}}</td><td>{{.}}</td></tr>{{end}}</table>{{end}}
-{{with $c.ByRule}}<h3>By rule, of the first ones</h3><table>{{range sorted .}}<tr><td class="n">{{index $c.ByRule .}}</td><td><code>{{.}}</code></td></tr>{{end}}</table>{{end}}
+{{with $c.ByRule}}<h3>By rule</h3><table>{{range sorted .}}<tr><td class="n">{{index $c.ByRule .}}</td><td><code>{{.}}</code></td></tr>{{end}}</table>{{end}}
 <h3>Examples</h3><table><tr><th>decision</th><th>tenant</th><th>model</th><th>then</th><th>now</th></tr>
 {{range $c.Examples}}<tr><td><code>{{.ID}}</code></td><td>{{.Tenant}}</td><td>{{.Model}}</td><td>{{.Then}}</td><td>{{.Now}}</td></tr>{{end}}</table>
 {{end}}{{end}}

@@ -93,7 +93,7 @@ func (s Source) MeasureEvents(ctx context.Context, o Options, events [][]byte, l
 // probe asks about one request; nil where an entry point is not asked.
 type probe struct{ admit, decide func(*Policy) error }
 
-func (s Source) measure(ctx context.Context, o Options, long time.Duration, make func(*Policy) ([]probe, map[string]int)) (Measurement, error) {
+func (s Source) measure(ctx context.Context, o Options, long time.Duration, prepare func(*Policy) ([]probe, map[string]int)) (Measurement, error) {
 	warm, err := Compile(ctx, s, o)
 	if err != nil {
 		return Measurement{}, err
@@ -103,7 +103,7 @@ func (s Source) measure(ctx context.Context, o Options, long time.Duration, make
 	if err != nil {
 		return Measurement{}, err
 	}
-	probes, skipped := make(warm)
+	probes, skipped := prepare(warm)
 	m := Measurement{Revision: warm.revision, Inputs: len(probes), Skipped: skipped}
 	if len(probes) == 0 {
 		return m, ErrNothingToAsk

@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"maps"
 	"slices"
@@ -73,7 +74,7 @@ type Change struct {
 	Count    int            `json:"count"`
 	ByTenant map[string]int `json:"by_tenant"`
 	ByReason map[string]int `json:"by_reason,omitempty"` // the reasons that came; of newly allowed ones those that went
-	ByRule   map[string]int `json:"by_rule,omitempty"`   // the rules that gave them, with file and line; of the first ones
+	ByRule   map[string]int `json:"by_rule,omitempty"`   // the rules that gave them, with file and line; of the first inputs of each kind
 	Examples []Example      `json:"examples"`
 }
 
@@ -147,7 +148,7 @@ func (r *Replay) ask(ctx context.Context, e *recorded) error {
 	if err != nil {
 		now = result{Message: err.Error()}
 	}
-	rules := r.explained(kinds, now.Reasons, func() []RuleTrace { return r.rules(ctx, e) })
+	rules := r.explained(kinds, now.Reasons, r.inputKey(e), func() []RuleTrace { return r.trace(ctx, e) })
 	for _, kind := range kinds {
 		r.note(kind, subject{e.id.Str(), e.tenant, e.model}, e.then, now, rules)
 	}
@@ -263,15 +264,34 @@ func sameNames(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// rules are those that were asked for the event, traced, whatever came of it.
-func (r *Replay) rules(ctx context.Context, e *recorded) []RuleTrace {
+// trace gives the rules that were asked for the event, traced, whatever came of it.
+func (r *Replay) trace(ctx context.Context, e *recorded) []RuleTrace {
 	var rules []RuleTrace
 	if r.p.admit != nil {
 		x, _ := r.p.admit.trace(ctx, r.input(r.p.admit.plan, e.input).Value, r.recorded())
 		rules = append(rules, x.Rules...)
 	}
-	x, _ := r.p.decide.trace(ctx, r.input(r.p.decide.plan, e.input).Value, r.recorded())
-	return append(rules, x.Rules...)
+	if !e.admit {
+		x, _ := r.p.decide.trace(ctx, r.input(r.p.decide.plan, e.input).Value, r.recorded())
+		rules = append(rules, x.Rules...)
+	}
+	return rules
+}
+
+// inputKey stands for all that the policy can read of the event; nil where its answers may depend on more.
+func (r *Replay) inputKey(e *recorded) *memoKey {
+	if r.p.decide.memo == nil || r.p.admit != nil && r.p.admit.memo == nil {
+		return nil
+	}
+	r.key = r.key[:0]
+	if r.p.admit != nil {
+		r.key = r.appendKids(r.key, r.p.admit.plan, e.input)
+	}
+	if !e.admit {
+		r.key = r.appendKids(append(r.key, tagPart), r.p.decide.plan, e.input)
+	}
+	key := memoKey(sha256.Sum256(r.key))
+	return &key
 }
 
 // brief is a decision in one line; of a denial without reasons its message, which may be the evaluation's error.

@@ -252,7 +252,7 @@ func (s *Shadow) judge(q *shadowed) {
 	if err != nil {
 		now = result{Message: err.Error()}
 	}
-	rules := s.tally.explained(kinds, now.Reasons, func() []RuleTrace { return s.rules(q) })
+	rules := s.tally.explained(kinds, now.Reasons, s.inputKey(q), func() []RuleTrace { return s.rules(q) })
 	s.count(q, kinds, now, rules, err)
 	if len(kinds) > 0 {
 		s.tell(q, kinds, now)
@@ -260,7 +260,7 @@ func (s *Shadow) judge(q *shadowed) {
 }
 
 // count adds one decision to the report.
-func (s *Shadow) count(q *shadowed, kinds []string, now result, rules []RuleTrace, err error) {
+func (s *Shadow) count(q *shadowed, kinds []string, now result, rules []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
@@ -322,6 +322,19 @@ func (s *Shadow) decided(q *shadowed) (result, error) {
 		return result{}, errNoModel
 	}
 	return resultOf(&d).quiet().settled(q.model), nil
+}
+
+// inputKey is Replay.inputKey for a live decision.
+func (s *Shadow) inputKey(q *shadowed) *memoKey {
+	if s.p.decide.memo == nil || s.p.admit != nil && s.p.admit.memo == nil {
+		return nil
+	}
+	both := q.admit.key[:]
+	if q.decide != nil {
+		both = append(both, q.decide.key[:]...)
+	}
+	key := memoKey(sha256.Sum256(both))
+	return &key
 }
 
 // rules are those that the candidate was asked for, traced, whatever came of it.

@@ -73,7 +73,7 @@ func Plan(pools []*Pool, c Constraint) []Target {
 // rank gives the endpoint's place. With claim, the probe that is due may be the caller's.
 func (e *Endpoint) rank(c *Constraint, now time.Time, claim bool) rank {
 	if e.o.Drain || !e.may(c) {
-		return rank{tier: tierNone}
+		return rank{tierNone, groupSpare} // not groupProbe, which is zero: the probe that is due is for another
 	}
 	t, probe, back := e.record.rank(now, claim)
 	switch {
