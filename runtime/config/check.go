@@ -183,6 +183,9 @@ func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 	case e.APIs != nil && len(e.APIs) == 0:
 		d.faultAt(path+".apis", "an empty list; name what the server has, such as chat")
 	}
+	if e.APIVersion != "" && e.Provider != "azure" && d.clean(path+".provider") {
+		d.faultAt(path+".api_version", "given for a provider that has no versions; remove it")
+	}
 	if e.Betas != nil && e.Provider != "anthropic" && d.clean(path+".provider") {
 		d.faultAt(path+".betas", "given for a provider that has no betas; remove it")
 	}

@@ -20,6 +20,7 @@ type openAI struct {
 	transport  *upstream.Transport
 	credential Credential
 	maxEvent   int
+	put        func(*upstream.Request, string) // where the secret goes
 }
 
 // defaultMaxEvent bounds one event: a delta has some hundred bytes, one with a whole answer's logprobs some 100 KB.
@@ -33,7 +34,7 @@ func newOpenAI(o Options) (upstream.Caller, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = defaultMaxEvent
 	}
-	return &openAI{transport: transport, credential: o.Credential, maxEvent: o.MaxEvent}, nil
+	return &openAI{transport: transport, credential: o.Credential, maxEvent: o.MaxEvent, put: bearer}, nil
 }
 
 // Close gives up the connections.
@@ -82,7 +83,7 @@ func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 // callAt sends one request to a path.
 func (d *openAI) callAt(ctx context.Context, path string, c *upstream.Call) (*upstream.Reply, error) {
 	req := upstream.Request{Path: path, Body: c.Body, Stream: c.Stream, RequestID: c.RequestID, Header: c.Header}
-	resp, err := send(ctx, d.transport, d.credential, &req, bearer)
+	resp, err := send(ctx, d.transport, d.credential, &req, d.put)
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +99,11 @@ func (d *openAI) callAt(ctx context.Context, path string, c *upstream.Call) (*up
 }
 
 // Probe asks for the list of models. A server that has none (404, 405) is there all the same.
-func (d *openAI) Probe(ctx context.Context) error {
-	resp, err := send(ctx, d.transport, d.credential, &upstream.Request{Method: "GET", Path: "/models"}, bearer)
+func (d *openAI) Probe(ctx context.Context) error { return d.probeAt(ctx, "/models") }
+
+// probeAt asks for a page that holds JSON.
+func (d *openAI) probeAt(ctx context.Context, path string) error {
+	resp, err := send(ctx, d.transport, d.credential, &upstream.Request{Method: "GET", Path: path}, d.put)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Options struct {
 	WordDelay  time.Duration        // demo's pause before each streamed word
 	Model      string               // the model's name there, as configured; "" where the dialect is to find it out
 	APIs       []string             // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
+	APIVersion string               // of azure: the version of the API of deployments; "": the v1 API
 	Betas      []string             // of anthropic: the betas of the API that callers may ask for
 	Unknown    Unknown              // what becomes of parameters that a request's format does not list
 	Parameters []string             // parameters that the endpoint knows beside those
@@ -45,6 +46,7 @@ type dialect struct {
 // dialects is THE table of dialects.
 var dialects = map[string]dialect{
 	"openai":    {newOpenAI, openAIFormats},
+	"azure":     {newAzure, azureFormats},
 	"anthropic": {newAnthropic, only("anthropic.messages", "anthropic.count_tokens")},
 	"nim":       {newNIM, only("openai.chat", "openai.completions", "openai.embeddings", "openai.ranking")},
 	"oip":       {newOIP, only("oip.infer")},
@@ -71,7 +73,9 @@ func New(kind string, o Options) (upstream.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &translated{native: native, formats: d.formats(o), options: translate.Options{MaxOutput: o.MaxOutput}}
+	c := &translated{native: native, formats: d.formats(o), options: translate.Options{
+		MaxOutput: o.MaxOutput, CompletionLimit: kind == "azure" || strings.HasPrefix(o.URL, "https://api.openai.com/"),
+	}}
 	if o.Unknown == "" || o.Unknown == UnknownPass {
 		return c, nil
 	}
