@@ -19,7 +19,7 @@ const azureChat = `{"choices":[{"content_filter_results":{"hate":{"filtered":fal
 	`"id":"chatcmpl-ATj","model":"gpt-4o-2024-05-13","object":"chat.completion","prompt_filter_results":[{"prompt_index":0,"content_filter_results":` +
 	`{"jailbreak":{"filtered":false,"detected":false}}}],"system_fingerprint":"fp_1","usage":{"completion_tokens":3,"prompt_tokens":7,"total_tokens":10}}`
 
-func dialAzure(t *testing.T, s *modelserver.Server, url, secret, version string) upstream.Caller {
+func dialAzure(t *testing.T, url, secret, version string) upstream.Caller {
 	t.Helper()
 	c, err := provider.New("azure", provider.Options{URL: url, Credential: fixed(secret), APIVersion: version})
 	if err != nil {
@@ -34,7 +34,7 @@ func TestAzureRequest(t *testing.T) {
 	root := strings.TrimSuffix(s.URL(), "/v1")
 	f := func(url, secret, version string, op wire.Operation, path, key, bearer string) {
 		t.Helper()
-		c := dialAzure(t, s, url, secret, version)
+		c := dialAzure(t, url, secret, version)
 		reply, err := c.Call(t.Context(), &upstream.Call{Operation: op, Model: "my gpt", Body: []byte(`{"model":"my gpt"}`)})
 		if err != nil || string(reply.Body) != azureChat {
 			t.Fatal(err)
@@ -51,7 +51,7 @@ func TestAzureRequest(t *testing.T) {
 	}
 	f(root, token, "", wire.Responses, "/openai/v1/responses", "", "Bearer "+token)
 	f(root, "k1", "2024-10-21", wire.Embeddings, "/openai/deployments/my%20gpt/embeddings?api-version=2024-10-21", "k1", "")
-	c := dialAzure(t, s, root, "k1", "2024-10-21")
+	c := dialAzure(t, root, "k1", "2024-10-21")
 	_, err := c.Call(t.Context(), &upstream.Call{Operation: wire.Responses})
 	if got := failure(t, err); got.Code != wire.UnsupportedOp {
 		t.Errorf("got %+v", got)
@@ -75,7 +75,7 @@ func TestAzureAnswers(t *testing.T) {
 		"[DONE]",
 	}
 	s := modelserver.New(t, modelserver.Events(0, events...))
-	c := dialAzure(t, s, s.URL(), "k", "")
+	c := dialAzure(t, s.URL(), "k", "")
 	reply, err := c.Call(t.Context(), &upstream.Call{Operation: wire.ChatCompletions, Stream: true, Body: []byte("{}")})
 	if err != nil {
 		t.Fatal(err)

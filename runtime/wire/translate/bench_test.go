@@ -52,7 +52,8 @@ func BenchmarkTranslate(b *testing.B) {
 				if err := s.Event(e); err != nil {
 					return nil, err
 				}
-				for _, ok := s.Next(); ok; _, ok = s.Next() {
+				for ok := true; ok; {
+					_, ok = s.Next()
 				}
 			}
 			return dst, nil

@@ -11,7 +11,7 @@ import (
 var chat = &format{
 	name: "openai.chat", operation: wire.ChatCompletions,
 	says: imageURLs | imageDetail | files | anyFiles | reasons | stops | topKs | penalties | seeds | hot | objects | described |
-		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | serial | names | empties,
+		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | standard | serial | names | empties,
 	read: readChat, write: writeChat, readAnswer: readChatAnswer, writeAnswer: writeChatAnswer,
 	reader: func() eventReader { return new(chatReader) }, writer: func() eventWriter { return new(chatWriter) },
 }
@@ -234,7 +234,7 @@ func readTier(c *conversation, v strictjson.Node) *wire.Fault {
 	if fault := str(v, &c.tier); fault != nil {
 		return fault
 	}
-	return unless(c.can(tiers) || string(c.tier) == "auto" || string(c.tier) == "default")
+	return unless(c.can(tiers) || string(c.tier) == "auto" || string(c.tier) == "default" && c.can(standard))
 }
 
 func readCacheKey(c *conversation, v strictjson.Node) *wire.Fault {

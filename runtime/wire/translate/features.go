@@ -31,6 +31,7 @@ const (
 	tiers                           // service tiers beside auto and default
 	effortOff                       // not to think at all
 	serial                          // one tool call at a time
+	standard                        // the default service tier
 	empties                         // messages without content
 	anyFiles                        // files that are no PDF
 )

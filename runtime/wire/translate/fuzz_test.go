@@ -33,7 +33,7 @@ func seeds(f *testing.F, suffix string) {
 // pairs calls f for each way there is.
 func pairs(f func(from, to string, p translate.Pair)) {
 	for from, a := range names {
-		for to, b := range names {
+		for to, b := range spoken {
 			if p, ok := translate.Between(a, b); ok && from != to {
 				f(from, to, p)
 			}
@@ -79,6 +79,9 @@ func FuzzRequest(f *testing.F) {
 			}
 			doc.Release()
 			accepted(t, to, out)
+			if names[to] == "" {
+				return // no caller speaks it
+			}
 			back := between(t, to, from)
 			again, err := back.Request(nil, out, translate.Options{})
 			if err != nil {
@@ -115,6 +118,9 @@ func FuzzAnswer(f *testing.F) {
 					t.Fatalf("%s: %v: %s", from, err, out)
 				}
 			}
+			if names[to] == "" {
+				return // no caller speaks it
+			}
 			if _, err := between(t, to, from).Answer(nil, out); err != nil {
 				t.Fatalf("%s from %s cannot be read: %v: %s", from, to, err, out)
 			}
@@ -139,6 +145,9 @@ func FuzzStream(f *testing.F) {
 						t.Fatalf("%s from %s: %v: %s", from, to, err, e)
 					}
 				}
+			}
+			if names[to] == "" {
+				return // no caller speaks it
 			}
 			if _, err := stream(t, between(t, to, from), out); err != nil {
 				t.Fatalf("%s from %s cannot be read: %v: %s", from, to, err, strings.Join(out, "\n"))

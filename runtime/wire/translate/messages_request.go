@@ -8,7 +8,7 @@ import (
 // messages is Anthropic's Messages API. Source: its reference and the request types of its Go SDK (v1.84).
 var messages = &format{
 	name: "anthropic.messages", operation: wire.Messages,
-	says: imageURLs | files | fileURLs | signed | richResults | prefill | stops | topKs | strictness | users | effortOff | serial,
+	says: imageURLs | files | fileURLs | signed | richResults | prefill | stops | topKs | strictness | users | effortOff | standard | serial,
 	read: readMessages, write: writeMessages, readAnswer: readMessagesAnswer, writeAnswer: writeMessagesAnswer,
 	reader: func() eventReader { return new(messagesReader) }, writer: func() eventWriter { return new(messagesWriter) },
 }
@@ -86,6 +86,7 @@ func readMessagesTier(c *conversation, v strictjson.Node) *wire.Fault {
 		c.tier = []byte("auto")
 	case v.Is("standard_only"):
 		c.tier = []byte("default")
+		return unless(c.can(standard))
 	default:
 		return refuse("")
 	}

@@ -26,7 +26,7 @@ type Options struct {
 	CompletionLimit bool
 }
 
-// format is one wire format.
+// format is one wire format. One that only model servers speak has no read, writeAnswer and writer.
 type format struct {
 	name        string
 	operation   wire.Operation
@@ -45,12 +45,12 @@ type Pair struct{ from, to *format }
 // Between finds the way between two formats by their names.
 func Between(from, to string) (Pair, bool) {
 	p := Pair{find(from), find(to)}
-	return p, p.from != nil && p.to != nil
+	return p, p.from != nil && p.to != nil && p.from.read != nil && p.from != p.to
 }
 
 // find is the format of that name in THE table of formats; nil if it is not there.
 func find(name string) *format {
-	for _, f := range [...]*format{chat, messages, responses} {
+	for _, f := range [...]*format{chat, messages, responses, gemini} {
 		if f.name == name {
 			return f
 		}

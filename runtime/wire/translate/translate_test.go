@@ -21,9 +21,12 @@ var update = flag.Bool("update", false, "write the golden files and TABLE.md ane
 // The formats by the names that test files use.
 var names = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses"}
 
+// Those that model servers alone speak are among these.
+var spoken = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses", "gemini": "gemini.generate"}
+
 func between(t testing.TB, from, to string) translate.Pair {
 	t.Helper()
-	p, ok := translate.Between(names[from], names[to])
+	p, ok := translate.Between(spoken[from], spoken[to])
 	if !ok {
 		t.Fatalf("no way from %s to %s", from, to)
 	}
@@ -78,8 +81,12 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for other := range names {
-			if other == format {
+		for other := range spoken {
+			from, to := format, other
+			if !strings.HasSuffix(rest, ".request.json") {
+				from, to = other, format
+			}
+			if _, ok := translate.Between(spoken[from], spoken[to]); !ok {
 				continue
 			}
 			name := strings.TrimSuffix(file, ".json") + ".to_" + other + ".json"

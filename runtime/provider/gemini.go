@@ -1,0 +1,163 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/sluicegate/sluice/runtime/sse"
+	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// gemini speaks Google's generateContent, at the Gemini API (https://generativelanguage.googleapis.com/v1beta) and at
+// Vertex AI (.../v1/projects/P/locations/L/publishers/google). The model is in the path.
+type gemini struct {
+	transport  *upstream.Transport
+	credential Credential
+	maxEvent   int
+}
+
+func newGemini(o Options) (upstream.Caller, error) {
+	transport, err := transportOf(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.MaxEvent == 0 {
+		o.MaxEvent = defaultMaxEvent
+	}
+	return &gemini{transport: transport, credential: o.Credential, maxEvent: o.MaxEvent}, nil
+}
+
+// Close gives up the connections.
+func (d *gemini) Close() error { return d.transport.Close() }
+
+// googleKey is where the API wants the secret: a key in a field of its own, and an OAuth token, which Google's begin with
+// ya29, as bearer.
+func googleKey(req *upstream.Request, secret string) {
+	if strings.HasPrefix(secret, "ya29.") {
+		req.Bearer = secret
+		return
+	}
+	req.Own = []upstream.Field{{Name: "X-Goog-Api-Key", Value: secret}}
+}
+
+// Call sends one request.
+func (d *gemini) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
+	if c.Operation != wire.ChatCompletions {
+		return nil, unsupported(c.Operation)
+	}
+	path := "/models/" + url.PathEscape(strings.TrimPrefix(c.Model, "models/"))
+	if c.Stream {
+		path += ":streamGenerateContent?alt=sse"
+	} else {
+		path += ":generateContent"
+	}
+	req := upstream.Request{Path: path, Body: c.Body, Stream: c.Stream, RequestID: c.RequestID, Header: c.Header}
+	resp, err := send(ctx, d.transport, d.credential, &req, googleKey)
+	if err != nil {
+		return nil, err
+	}
+	if resp.Status < 200 || resp.Status > 299 {
+		f, _ := resp.Fail() // which field is at fault stands in a text alone
+		return nil, f
+	}
+	if !c.Stream {
+		return whole(resp)
+	}
+	if resp.Header.ContentType != "text/event-stream" {
+		_ = resp.Close()
+		f := upstream.Broken("the answer is not an event stream although one was asked for")
+		f.Status = resp.Status
+		return nil, f
+	}
+	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: &geminiEvents{resp: resp, reader: sse.NewReader(resp, d.maxEvent)}}, nil
+}
+
+// Probe asks for the list of models. A server that has none (404, 405) is there all the same.
+func (d *gemini) Probe(ctx context.Context) error {
+	resp, err := send(ctx, d.transport, d.credential, &upstream.Request{Method: "GET", Path: "/models"}, googleKey)
+	if err != nil {
+		return err
+	}
+	if resp.Status >= 200 && resp.Status <= 299 {
+		return resp.Close()
+	}
+	f, _ := resp.Fail()
+	if resp.Status == 404 || resp.Status == 405 {
+		return nil
+	}
+	return f
+}
+
+// geminiEvents reads a stream. The API has no word that ends one: it is complete where an event has told why the answer
+// ended, and then [DONE] is given for it; one that ends without was cut.
+type geminiEvents struct {
+	resp     *upstream.Response
+	reader   *sse.Reader
+	begun    bool
+	finished bool // why was told
+	done     bool
+	err      error
+	closed   bool
+}
+
+// Next gives an event's data, and [DONE] after the last one.
+func (e *geminiEvents) Next() ([]byte, error) {
+	switch {
+	case e.done:
+		return nil, io.EOF
+	case e.err != nil:
+		return nil, e.err
+	}
+	ev, err := e.reader.Next()
+	if errors.Is(err, io.EOF) && e.finished {
+		e.done = true
+		return doneData, nil
+	}
+	if err != nil {
+		e.err = cut(err)
+		return nil, e.err
+	}
+	if !e.begun {
+		e.begun = true
+		e.resp.Begun()
+		if holdsError(ev.Data) {
+			e.err = reported(e.resp.Status)
+			return nil, e.err
+		}
+	}
+	e.finished = e.finished || toldWhy(ev.Data)
+	return ev.Data, nil
+}
+
+// toldWhy tells whether an event says why the answer, or the prompt, ended.
+func toldWhy(data []byte) bool {
+	if !bytes.Contains(data, []byte(`"finishReason"`)) && !bytes.Contains(data, []byte(`"blockReason"`)) {
+		return false
+	}
+	r, err := strictjson.ReadReply(data)
+	if err != nil {
+		return false // whoever reads the event will say so
+	}
+	defer r.Release()
+	root := r.Root()
+	return root.Get("candidates").Index(0).Get("finishReason").Kind() == strictjson.String ||
+		root.Get("promptFeedback", "blockReason").Kind() == strictjson.String
+}
+
+// Close ends the stream; after its end its connection is kept.
+func (e *geminiEvents) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	if e.done {
+		e.resp.Drain()
+	}
+	return e.resp.Close()
+}
