@@ -217,7 +217,7 @@ type Endpoint struct {
 	// Name names the endpoint in policies, metrics and audit records; unique within the model.
 	Name string `yaml:"name" jsonschema:"required"`
 	// Provider is the dialect the endpoint speaks.
-	Provider string `yaml:"provider" jsonschema:"required,enum=anthropic,enum=azure,enum=cloudera,enum=demo,enum=gemini,enum=nim,enum=oip,enum=openai,enum=workbench"`
+	Provider string `yaml:"provider" jsonschema:"required,enum=anthropic,enum=azure,enum=bedrock,enum=cloudera,enum=demo,enum=gemini,enum=nim,enum=oip,enum=openai,enum=workbench"`
 	// APIs are those of the OpenAI API that the server has; a request for another is translated to one of them where it can
 	// be. Left out: chat, completions and embeddings.
 	APIs []string `yaml:"apis" jsonschema:"enum=chat,enum=completions,enum=embeddings,enum=responses,enum=rerank,enum=ranking"`

@@ -65,6 +65,7 @@ var owners = map[string][]string{
 	"github.com/fsnotify/fsnotify":          {"runtime/control"},
 	"golang.org/x/mod":                      {"runtime/artifact"},
 	"net/http":                              {"runtime/server", "runtime/admin", "runtime/credential", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/bundle", "runtime/control", "runtime/policy", "cmd/sluice"},
+	"github.com/aws":                        {"runtime/provider"},
 	"oras.land/oras-go":                     {"runtime/artifact"},
 	"github.com/opencontainers":             {"runtime/artifact"},
 	"github.com/spf13/cobra":                {"cmd/sluice"},

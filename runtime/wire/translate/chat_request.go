@@ -11,7 +11,7 @@ import (
 var chat = &format{
 	name: "openai.chat", operation: wire.ChatCompletions,
 	says: imageURLs | imageDetail | files | anyFiles | reasons | stops | topKs | penalties | seeds | hot | objects | described |
-		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | standard | serial | names | empties,
+		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | thinking | schemas | uncalled | standard | serial | names | empties,
 	read: readChat, write: writeChat, readAnswer: readChatAnswer, writeAnswer: writeChatAnswer,
 	reader: func() eventReader { return new(chatReader) }, writer: func() eventWriter { return new(chatWriter) },
 }
@@ -183,7 +183,7 @@ func readEffort(c *conversation, v strictjson.Node) *wire.Fault {
 	if !isWord(efforts, c.effort) {
 		return invalid("", "must be one of"+efforts)
 	}
-	return unless(string(c.effort) != "none" || c.can(effortOff))
+	return unless(c.can(thinking) && (string(c.effort) != "none" || c.can(effortOff)))
 }
 
 // isWord tells whether w is one of words, which are parted by spaces, a space before the first and behind the last.
@@ -310,6 +310,7 @@ func readMode(c *conversation, v strictjson.Node) *wire.Fault {
 		c.choice.how = auto
 	case v.Is("none"):
 		c.choice.how = none
+		return unless(c.can(uncalled))
 	case v.Is("required"), v.Is("any"):
 		c.choice.how = required
 	default:
@@ -358,6 +359,9 @@ func readChatForm(c *conversation, v strictjson.Node) *wire.Fault {
 // readSchema reads the response format of a JSON Schema.
 func readSchema(c *conversation, n strictjson.Node) *wire.Fault {
 	c.form.shape = jsonSchema
+	if !c.can(schemas) {
+		return refuse("")
+	}
 	fault := object(n, func(key []byte, v strictjson.Node) *wire.Fault {
 		switch string(key) {
 		case "type":

@@ -31,6 +31,9 @@ const (
 	tiers                           // service tiers beside auto and default
 	effortOff                       // not to think at all
 	serial                          // one tool call at a time
+	thinking                        // how much to think
+	schemas                         // an answer by a JSON Schema
+	uncalled                        // tools that are not to be called
 	standard                        // the default service tier
 	empties                         // messages without content
 	anyFiles                        // files that are no PDF

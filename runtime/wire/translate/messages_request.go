@@ -8,7 +8,7 @@ import (
 // messages is Anthropic's Messages API. Source: its reference and the request types of its Go SDK (v1.84).
 var messages = &format{
 	name: "anthropic.messages", operation: wire.Messages,
-	says: imageURLs | files | fileURLs | signed | richResults | prefill | stops | topKs | strictness | users | effortOff | standard | serial,
+	says: imageURLs | files | fileURLs | signed | richResults | prefill | stops | topKs | strictness | users | effortOff | thinking | schemas | uncalled | standard | serial,
 	read: readMessages, write: writeMessages, readAnswer: readMessagesAnswer, writeAnswer: writeMessagesAnswer,
 	reader: func() eventReader { return new(messagesReader) }, writer: func() eventWriter { return new(messagesWriter) },
 }
@@ -124,7 +124,7 @@ func readThinking(c *conversation, v strictjson.Node) *wire.Fault {
 	if c.effort == nil && effort != "" {
 		c.effort = []byte(effort)
 	}
-	if effort == "none" && !c.can(effortOff) {
+	if effort != "" && !c.can(thinking) || effort == "none" && !c.can(effortOff) {
 		return refuse("type")
 	}
 	return object(v, func(key []byte, v strictjson.Node) *wire.Fault {

@@ -12,7 +12,7 @@ import (
 )
 
 // order is that of the table's columns.
-var order = []string{"chat", "responses", "messages", "gemini"}
+var order = []string{"chat", "responses", "messages", "gemini", "bedrock"}
 
 // minimal is the rest of a request in each format, into which an example's members go.
 var minimal = map[string]struct{ open, turns, close string }{
@@ -83,6 +83,26 @@ var inGemini = by{
 	"a budget to think":              `"thinkingBudget":8192`,
 	"not to think":                   `"thinkingBudget":0`,
 	"streams, with usage":            `"contents"`,
+}
+
+// inBedrock is the same of Bedrock's.
+var inBedrock = by{
+	"system prompt":                             `"system":[{"text":"SYS"}]`,
+	"system message later on":                   `SYS`,
+	"image, base64":                             `"image":{"format":"png","source":{"bytes":"iVBO"}}`,
+	"PDF, base64":                               `"document":{"format":"pdf","name":"a-pdf"`,
+	"document of plain text":                    `DOC`,
+	"tools":                                     `DESC`,
+	"tool calls and results":                    `"toolResult":{"toolUseId":"call_1","content":[{"text":"RES"}]`,
+	"result that is an error":                   `"status":"error"`,
+	"tool choice: any":                          `{"any":{}}`,
+	"tool choice: one by name":                  `{"tool":{"name":"f"}}`,
+	"limit of the answer":                       `"maxTokens":77`,
+	"temperature to 1, top_p":                   `"temperature":0.5,"topP":0.25`,
+	"stop sequences":                            `"stopSequences":["END"]`,
+	"earlier reasoning with its signature":      `"signature":"SIG"`,
+	"a last message for the answer to continue": `PRE`,
+	"streams, with usage":                       `"messages"`,
 }
 
 // all is evidence that is the same in every format.
@@ -170,6 +190,9 @@ func cell(t *testing.T, f *featured, from, to string) string {
 	if to == "gemini" {
 		want, ok = inGemini[f.name]
 	}
+	if to == "bedrock" {
+		want, ok = inBedrock[f.name]
+	}
 	var fault *wire.Fault
 	if errors.As(err, &fault) {
 		if fault.Code != wire.UnsupportedField || fault.Param == "" {
@@ -233,7 +256,7 @@ var surfaces = map[string]string{
 // titles are the columns' heads: what an endpoint speaks.
 func titles() []string {
 	heads := map[string]string{
-		"chat": "chat completions", "responses": "responses", "messages": "Anthropic messages", "gemini": "Gemini",
+		"chat": "chat completions", "responses": "responses", "messages": "Anthropic messages", "gemini": "Gemini", "bedrock": "Bedrock",
 	}
 	out := make([]string, len(order))
 	for i, f := range order {
@@ -259,8 +282,8 @@ const tableEnd = `
 
 | what | how |
 |---|---|
-| system and developer messages | Anthropic's and Google's APIs have one place for them: all are joined there in order, also those that stood later on |
-| turns of one role in a row | one message for Anthropic and Google, in which results of tools come first |
+| system and developer messages | Anthropic's, Google's and Amazon's APIs have one place for them: all are joined there in order, also those that stood later on |
+| turns of one role in a row | one message for Anthropic, Google and Amazon, in which results of tools come first |
 | ids of tool calls | kept; one with signs that Anthropic does not take is written ` + "`id_`" + ` and its bytes in hex, at the call and at its result |
 | limit of the answer | Anthropic wants one: the request's, else the model's ` + "`max_output`" + `, else 4096. A chat's is ` + "`max_tokens`" + `, for OpenAI's own hosts ` + "`max_completion_tokens`" + ` |
 | how much to think | for Anthropic adaptive thinking with that effort (minimal is low); a budget is low under 4096, medium under 16384, else high. For Gemini a budget: 0, 1024 (to low), 8192 (medium), 24576 |

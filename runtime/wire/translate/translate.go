@@ -50,7 +50,7 @@ func Between(from, to string) (Pair, bool) {
 
 // find is the format of that name in THE table of formats; nil if it is not there.
 func find(name string) *format {
-	for _, f := range [...]*format{chat, messages, responses, gemini} {
+	for _, f := range [...]*format{chat, messages, responses, gemini, bedrock} {
 		if f.name == name {
 			return f
 		}

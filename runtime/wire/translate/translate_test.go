@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the golden files and TABLE.md ane
 var names = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses"}
 
 // Those that model servers alone speak are among these.
-var spoken = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses", "gemini": "gemini.generate"}
+var spoken = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses", "gemini": "gemini.generate", "bedrock": "bedrock.converse"}
 
 func between(t testing.TB, from, to string) translate.Pair {
 	t.Helper()

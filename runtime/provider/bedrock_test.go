@@ -1,0 +1,134 @@
+package provider_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
+
+	"github.com/sluicegate/sluice/runtime/internal/modelserver"
+	"github.com/sluicegate/sluice/runtime/provider"
+	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// The conformance of the dialect: payloads in the form of the Amazon Bedrock reference (Converse, ConverseStream), by way
+// of a chat.
+
+const converseAnswer = `{"output":{"message":{"role":"assistant","content":[{"text":"Hello."}]}},"stopReason":"end_turn",` +
+	`"usage":{"inputTokens":4,"outputTokens":2,"totalTokens":6,"cacheReadInputTokens":3},"metrics":{"latencyMs":9}}`
+
+func dialBedrock(t *testing.T, s *modelserver.Server, secret string) upstream.Caller {
+	t.Helper()
+	c, err := provider.New("bedrock", provider.Options{URL: strings.TrimSuffix(s.URL(), "/v1"), Credential: fixed(secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.(io.Closer).Close() })
+	return c
+}
+
+func bedrockCall(stream bool) *upstream.Call {
+	return &upstream.Call{
+		Operation: wire.ChatCompletions, Format: "openai.chat", Model: "anthropic.claude-v1:0", Stream: stream,
+		Body: []byte(`{"model":"anthropic.claude-v1:0","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}`),
+	}
+}
+
+func TestBedrockRequest(t *testing.T) {
+	s := modelserver.New(t, modelserver.JSON(converseAnswer))
+	f := func(secret, authorization, token string) {
+		t.Helper()
+		reply, err := dialBedrock(t, s, secret).Call(t.Context(), bedrockCall(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := s.Requests()
+		got := seen[len(seen)-1]
+		if got.Path != "/model/anthropic.claude-v1:0/converse" || !strings.HasPrefix(got.Header.Get("Authorization"), authorization) ||
+			got.Header.Get("X-Amz-Security-Token") != token || (got.Header.Get("X-Amz-Date") != "") != (token != "") ||
+			string(got.Body) != `{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"inferenceConfig":{"maxTokens":9}}` {
+			t.Errorf("%s %v %s", got.Path, got.Header, got.Body)
+		}
+		if body := string(reply.Body); !strings.Contains(body, `"content":"Hello."`) || !strings.Contains(body, `"usage":{"prompt_tokens":7,"completion_tokens":2`) {
+			t.Errorf("got %s", body)
+		}
+	}
+	f("bedrock-api-key", "Bearer bedrock-api-key", "")
+	f(`{"Version":1,"AccessKeyId":"AKID","SecretAccessKey":"s3cr3t","SessionToken":"tok"}`, "AWS4-HMAC-SHA256 Credential=AKID/", "tok")
+	if got := s.Requests()[1].Header.Get("Authorization"); !strings.Contains(got, "/us-east-1/bedrock/aws4_request") || !strings.Contains(got, "host;x-amz-date;x-amz-security-token") {
+		t.Errorf("signed %s", got)
+	}
+	s.Script(modelserver.Status(400, `{"message":"SECRET"}`))
+	_, err := dialBedrock(t, s, "k").Call(t.Context(), bedrockCall(false))
+	if got := failure(t, err); got.Code != wire.UpstreamRejected || strings.Contains(err.Error(), "SECRET") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// messages streams AWS's event messages: type, payload, ...
+func messages(t *testing.T, pairs ...string) modelserver.Step {
+	var b bytes.Buffer
+	for i := 0; i < len(pairs); i += 2 {
+		var m eventstream.Message
+		kind, is := ":event-type", "event"
+		if strings.HasSuffix(pairs[i], "Exception") {
+			kind, is = ":exception-type", "exception"
+		}
+		m.Headers.Set(":message-type", eventstream.StringValue(is))
+		m.Headers.Set(kind, eventstream.StringValue(pairs[i]))
+		m.Payload = []byte(pairs[i+1])
+		if err := eventstream.NewEncoder().Encode(&b, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+		_, _ = w.Write(b.Bytes())
+	}
+}
+
+// A stream is complete where it says that the message stopped, and cut where it does not.
+func TestBedrockStream(t *testing.T) {
+	begun := []string{"messageStart", `{"role":"assistant"}`, "contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"Hello."}}`, "contentBlockStop", `{"contentBlockIndex":0}`}
+	all := append(begun, "messageStop", `{"stopReason":"end_turn"}`, "metadata", `{"usage":{"inputTokens":4,"outputTokens":2,"totalTokens":6},"metrics":{"latencyMs":9}}`)
+	s := modelserver.New(t, messages(t, all...))
+	c := dialBedrock(t, s, "k")
+	read := func() (text, last string, err error) {
+		reply, err := c.Call(t.Context(), bedrockCall(true))
+		if err != nil {
+			return "", "", err
+		}
+		defer reply.Close()
+		for {
+			data, err := reply.Events.Next()
+			if err != nil {
+				return text, last, err
+			}
+			last = string(data)
+			text += last
+		}
+	}
+	if text, last, err := read(); !errors.Is(err, io.EOF) || last != "[DONE]" || !strings.Contains(text, `"content":"Hello."`) || !strings.Contains(text, `"prompt_tokens":4`) {
+		t.Errorf("got %s %v", text, err)
+	}
+	if got := s.Requests()[0]; got.Path != "/model/anthropic.claude-v1:0/converse-stream" {
+		t.Errorf("asked at %s", got.Path)
+	}
+	s.Script(messages(t, begun...))
+	if _, last, err := read(); failure(t, err).Code != wire.StreamInterrupted || last == "[DONE]" {
+		t.Errorf("got %s %v", last, err)
+	}
+	s.Script(messages(t, append(begun, "modelStreamErrorException", `{"message":"SECRET"}`)...))
+	if _, _, err := read(); failure(t, err).Code != wire.StreamInterrupted || strings.Contains(err.Error(), "SECRET") {
+		t.Errorf("got %v", err)
+	}
+	s.Script(messages(t, "throttlingException", `{"message":"SECRET"}`))
+	if _, _, err := read(); failure(t, err).Code != wire.RateLimited {
+		t.Errorf("got %v", err)
+	}
+}
