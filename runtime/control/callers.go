@@ -1,6 +1,7 @@
 package control
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,6 +43,10 @@ func (b *builder) auth() {
 // byCertificate are the clients known by a certificate.
 func (b *builder) byCertificate(m *config.MTLS) (*auth.ByCertificate, bool) {
 	pem, ok := b.certificates("auth.mtls.ca_file", m.CAFile)
+	if ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		b.fault("auth.mtls.ca_file", "no certificate in this file; name a PEM file with the authorities of clients")
+		return nil, false
+	}
 	out := &auth.ByCertificate{Roots: pem}
 	for _, k := range m.Clients {
 		out.Clients = append(out.Clients, auth.CertificateClient{

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"os"
 	"sync"
 
 	"github.com/sluicegate/sluice/runtime/certificate"
@@ -77,17 +78,15 @@ func (b *builder) clients(c *tls.Config) {
 	if !asked {
 		return
 	}
-	pem, ok := b.certificates("auth.mtls.ca_file", m.CAFile)
-	if !ok {
-		return
+	pem, err := os.ReadFile(b.cfg.Path(m.CAFile))
+	if err != nil {
+		return // auth tells of it
 	}
 	c.ClientAuth, c.ClientCAs = tls.RequestClientCert, x509.NewCertPool()
 	if must {
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 	}
-	if !c.ClientCAs.AppendCertsFromPEM(pem) {
-		b.fault("auth.mtls.ca_file", "no certificate in this file; name a PEM file with the authorities of clients")
-	}
+	c.ClientCAs.AppendCertsFromPEM(pem)
 }
 
 // errNoTLS ends handshakes after Close.
