@@ -35,6 +35,9 @@ func deflated(text string) string {
 
 // A compressed body is judged, filtered and forwarded as what it says.
 func TestCompressedBodies(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing concurrent is in it")
+	}
 	m := modelserver.New(t, echo)
 	s := besiegeWith(t, m, gateway.Callers+model(m)+gateway.Rest+"limits: {body: 256KiB}\n", nil)
 	var words strings.Builder

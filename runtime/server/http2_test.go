@@ -239,8 +239,11 @@ func TestHTTP2RapidReset(t *testing.T) {
 	s := besiege(t, modelserver.Hang(nil))
 	c := dialH2(t, s.URL)
 	go func() { _, _ = io.Copy(io.Discard, c) }()
-	stream, sent := uint32(1), 0
-	for ; sent < 5000; sent++ {
+	stream, sent, most := uint32(1), 0, 5000
+	if raceDetector {
+		most = 500
+	}
+	for ; sent < most; sent++ {
 		if !c.write(frameHeaders, endHeaders, stream, asking(s.Key("red"))) || !c.write(frameData, endStream, stream, []byte(ask(fmt.Sprint(sent)))) ||
 			!c.write(frameReset, 0, stream, []byte{0, 0, 0, 8}) {
 			break
@@ -258,6 +261,9 @@ func TestHTTP2RapidReset(t *testing.T) {
 
 // What floods is cut, and costs no memory to speak of.
 func TestHTTP2Floods(t *testing.T) {
+	if raceDetector {
+		t.Skip("frames by the hundred thousand, which net/http alone reads")
+	}
 	s := besiege(t)
 	f := func(name string, most int, begin func(c *h2), flood func(c *h2, i int) bool) {
 		t.Run(name, func(t *testing.T) {
