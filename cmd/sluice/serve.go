@@ -78,6 +78,7 @@ func serve(ctx context.Context, o control.Options, stdout io.Writer) error {
 	}
 	select {
 	case <-ctx.Done():
+		g.leave(stdout)
 	case err = <-failed:
 	}
 	g.control.Stopping()
@@ -159,6 +160,18 @@ func (g *gateway) hup(ctx context.Context) {
 	if err := g.control.ReopenAudit(); err != nil {
 		g.control.Logger().Error("SIGHUP", "error", err)
 	}
+}
+
+// leave lets readiness say that the gateway stops, before it does: whoever sends it requests by that goes elsewhere first.
+func (g *gateway) leave(stdout io.Writer) {
+	g.control.Stopping()
+	delay := g.control.Config().Drain.Delay
+	if delay == 0 {
+		return
+	}
+	fmt.Fprintf(stdout, "stopping: not ready any more, new requests are taken for another %s; a second signal ends it now\n", delay)
+	g.server.Leave()
+	time.Sleep(delay)
 }
 
 // close drains and ends everything, in the order that loses nothing.

@@ -551,6 +551,9 @@ type Timeouts struct {
 
 // Drain says how running exchanges end.
 type Drain struct {
+	// Delay is how long the gateway still takes new requests after the signal to stop, while readiness already says that it
+	// stops: as long as it takes whatever sends it requests to notice. Left out, it stops at once.
+	Delay time.Duration `yaml:"delay"`
 	// Timeout is how long they may go on after the signal to stop.
 	Timeout time.Duration `yaml:"timeout"`
 	// MaxAge is how long they may go on under an old config after a reload.

@@ -138,6 +138,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// what follows on the connection would be whose?
 		w.Header()["Connection"] = closing
 	}
+	if s.leaving.Load() {
+		w.Header()["Connection"] = closing
+	}
 	rt, ok := s.routes[r.URL.Path]
 	if !ok {
 		rt, ok = named(r.URL.Path)

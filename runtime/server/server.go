@@ -65,6 +65,7 @@ type Server struct {
 	http    *http.Server
 	routes  map[string]route
 	running atomic.Int64
+	leaving atomic.Bool
 }
 
 // New makes a Server; Serve starts it.
@@ -125,6 +126,10 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	return nil
 }
+
+// Leave says that the server will stop soon. Until Shutdown it takes new connections and answers as ever, and asks to have
+// each connection closed after its answer, so that callers go elsewhere before one is closed under a request of theirs.
+func (s *Server) Leave() { s.leaving.Store(true) }
 
 // linger is how long Shutdown waits for connections that carry no exchange: they are idle, or in the middle of a head.
 const linger = time.Second

@@ -101,8 +101,10 @@ func (e *Endpoint) InFlight() int { return int(e.record.inFlight.Load()) }
 // Waiting is the number of callers that wait because as many calls are under way as may be.
 func (e *Endpoint) Waiting() int { return int(e.record.waiting.Load()) }
 
-// enter counts a call if there is room for it.
-func (e *Endpoint) enter() bool { return e.record.enter(e.o.MaxInFlight) }
+// enter counts a tenant's call if there is room for it, leave that it has ended.
+func (e *Endpoint) enter(tenant string) bool { return e.record.enter(tenant, e.o.MaxInFlight) }
+
+func (e *Endpoint) leave(tenant string) { e.record.leave(tenant, e.o.MaxInFlight) }
 
 // Probe asks the model server, without any caller's text, whether it can be reached and takes the credential. A Caller
 // that has no method Probe(ctx) error is taken at its word. Errors are *Failure; the record does not hear of them.

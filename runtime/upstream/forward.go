@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
-	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // The bounds of one Forward.
@@ -51,7 +50,8 @@ func Forward(ctx context.Context, e Errand, attempt func(dst []byte, t Target) *
 	buf := bodies.Get().(*[]byte)
 	defer bodies.Put(buf)
 	r := route{targets: e.Targets, tenant: e.Tenant}
-	last, at := &Failure{Code: wire.NoEndpoint}, Target{}
+	var last *Failure
+	var at Target
 	for r.tries < maxAttempts {
 		if r.tries > 0 && !r.mayRepeat(last) {
 			break
@@ -65,7 +65,7 @@ func Forward(ctx context.Context, e Errand, attempt func(dst []byte, t Target) *
 		}
 		at = t
 		r.began()
-		reply, once, f := t.try(ctx, buf, attempt, onAttempt)
+		reply, once, f := r.try(ctx, t, buf, attempt, onAttempt)
 		if f == nil {
 			return reply, t, nil
 		}
@@ -79,19 +79,19 @@ func Forward(ctx context.Context, e Errand, attempt func(dst []byte, t Target) *
 }
 
 // try makes one attempt at a target whose gate has let it in. It tells whether the call was one to be made once.
-func (t *Target) try(ctx context.Context, buf *[]byte, attempt func([]byte, Target) *Call, onAttempt func(exchange.Attempt),
+func (r *route) try(ctx context.Context, t Target, buf *[]byte, attempt func([]byte, Target) *Call, onAttempt func(exchange.Attempt),
 ) (reply *Reply, once bool, f *Failure) {
 	open := false // a stream that is under way
 	defer func() {
 		if !open {
-			t.Endpoint.record.leave()
+			t.Endpoint.leave(r.tenant)
 		}
 	}()
-	start, call := time.Now(), &Call{}
+	start := time.Now()
 	if f = t.Endpoint.name(ctx); f == nil {
-		call = attempt((*buf)[:0], *t)
-		start = time.Now()
-		reply, f = t.Endpoint.call(ctx, call)
+		call := attempt((*buf)[:0], t)
+		once, start = call.Once, time.Now()
+		reply, f = t.Endpoint.call(ctx, r.tenant, call)
 		open = f == nil && reply.Events != nil
 		keepRoom(buf, len(call.Body))
 	}
@@ -102,7 +102,7 @@ func (t *Target) try(ctx context.Context, buf *[]byte, attempt func([]byte, Targ
 		a.Code, a.Status = f.Code, f.Status
 	}
 	onAttempt(a)
-	return reply, call.Once, f
+	return reply, once, f
 }
 
 // keepRoom makes the pooled buffer large enough for bodies like the last one, which the buffer itself may not hold: what
@@ -114,11 +114,11 @@ func keepRoom(buf *[]byte, n int) {
 }
 
 // call makes one attempt and notes it in the endpoint's record. A streamed answer comes with its first event read.
-func (e *Endpoint) call(ctx context.Context, c *Call) (*Reply, *Failure) {
+func (e *Endpoint) call(ctx context.Context, tenant string, c *Call) (*Reply, *Failure) {
 	start := time.Now()
 	reply, err := e.o.Caller.Call(ctx, c)
 	if err == nil && reply.Events != nil {
-		reply.Events, err = e.watch(ctx, reply.Events)
+		reply.Events, err = e.watch(ctx, tenant, reply.Events)
 	}
 	if err != nil {
 		return nil, e.failed(ctx, err)
@@ -139,10 +139,10 @@ func (e *Endpoint) failed(ctx context.Context, err error) *Failure {
 }
 
 // watch reads the first event and gives a stream that begins with it and whose end is noted in the record.
-func (e *Endpoint) watch(ctx context.Context, events Events) (Events, error) {
+func (e *Endpoint) watch(ctx context.Context, tenant string, events Events) (Events, error) {
 	first, err := events.Next()
 	if err == nil {
-		return &watched{events: events, first: first, peeked: true, record: e.record, ctx: ctx}, nil
+		return &watched{events: events, first: first, peeked: true, endpoint: e, tenant: tenant, ctx: ctx}, nil
 	}
 	_ = events.Close()
 	if errors.Is(err, io.EOF) {
@@ -153,12 +153,13 @@ func (e *Endpoint) watch(ctx context.Context, events Events) (Events, error) {
 
 // watched is a stream whose first event has been read ahead. It belongs to one request, hence the context in it.
 type watched struct {
-	events Events
-	first  []byte
-	peeked bool
-	closed bool
-	record *record
-	ctx    context.Context
+	events   Events
+	first    []byte
+	peeked   bool
+	closed   bool
+	endpoint *Endpoint
+	tenant   string // whose call it is
+	ctx      context.Context
 }
 
 func (w *watched) Next() ([]byte, error) {
@@ -175,7 +176,7 @@ func (w *watched) Next() ([]byte, error) {
 	if gone := abandoned(w.ctx, true); gone != nil {
 		f = gone
 	}
-	w.record.failed(f, time.Now())
+	w.endpoint.record.failed(f, time.Now())
 	return nil, f
 }
 
@@ -184,6 +185,6 @@ func (w *watched) Close() error {
 		return nil
 	}
 	w.closed = true
-	w.record.leave()
+	w.endpoint.leave(w.tenant)
 	return w.events.Close()
 }

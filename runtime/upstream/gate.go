@@ -11,15 +11,16 @@ import (
 // gate counts the calls under way at an endpoint and keeps the callers that wait for one to end. It survives reloads with
 // the endpoint's record; the limit is the caller's own generation's.
 //
-// Tenants take turns: each free place goes to the tenant whose turn it is, within a tenant to who came first. So a tenant
-// with a hundred callers in the queue puts another's one off by one call, not by a hundred.
+// A free place goes to the tenant that has the fewest calls under way, among equals in turns, within a tenant to who came
+// first. So a tenant with a hundred callers in the queue puts another's one off by less than a call, not by a hundred.
 type gate struct {
 	inFlight atomic.Int64
 	waiting  atomic.Int64 // in all lines
 	refused  atomic.Int64 // callers for whom there was no room in the queue
 
-	mu    sync.Mutex
-	lines []*line // of tenants with callers that wait; the first has the next turn
+	mu      sync.Mutex
+	lines   []*line        // of tenants with callers that wait; among equals the first has the next turn
+	tenants map[string]int // calls under way by tenant, where there is a limit
 }
 
 // line is one tenant's waiting callers, the first to come first. It is never empty.
@@ -44,8 +45,8 @@ type waiter struct {
 
 const pushedOut = -1
 
-// enter counts a call if fewer than limit are under way and nobody waits. A limit of 0 is none.
-func (g *gate) enter(limit int) bool {
+// enter counts a tenant's call if fewer than limit are under way and nobody waits. A limit of 0 is none.
+func (g *gate) enter(tenant string, limit int) bool {
 	if limit <= 0 {
 		g.inFlight.Add(1)
 		return true
@@ -55,18 +56,33 @@ func (g *gate) enter(limit int) bool {
 	if g.waiting.Load() > 0 || g.inFlight.Load() >= int64(limit) {
 		return false
 	}
-	g.inFlight.Add(1)
+	g.count(tenant)
 	return true
 }
 
-// leave counts a call less. Its place goes to whoever is next.
-func (g *gate) leave() {
-	g.inFlight.Add(-1)
-	if g.waiting.Load() > 0 {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.serve()
+// count counts a tenant's call. The lock is held.
+func (g *gate) count(tenant string) {
+	g.inFlight.Add(1)
+	if g.tenants == nil {
+		g.tenants = map[string]int{}
 	}
+	g.tenants[tenant]++
+}
+
+// leave counts a call less, of those that entered with that limit. Its place goes to whoever is next.
+func (g *gate) leave(tenant string, limit int) {
+	g.inFlight.Add(-1)
+	if limit <= 0 && g.waiting.Load() == 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if limit > 0 {
+		if g.tenants[tenant]--; g.tenants[tenant] <= 0 {
+			delete(g.tenants, tenant)
+		}
+	}
+	g.serve()
 }
 
 // join puts a caller into the queue, which holds size. In a full one the tenant with the most callers makes room: the one
@@ -121,27 +137,30 @@ func (g *gate) makeRoom(least int) bool {
 // serve lets in whoever is next while there is room. The lock is held.
 func (g *gate) serve() {
 	for len(g.lines) > 0 {
-		l := g.lines[0]
-		s := l.waiters[0]
-		if s.w.over.Load() {
-			g.pop()
-			continue
+		next := 0
+		for i, l := range g.lines {
+			if g.tenants[l.tenant] < g.tenants[g.lines[next].tenant] {
+				next = i
+			}
 		}
-		if g.inFlight.Load() >= int64(s.limit) {
+		l := g.lines[next]
+		s := l.waiters[0]
+		gone := s.w.over.Load()
+		if !gone && g.inFlight.Load() >= int64(s.limit) {
 			return
 		}
-		g.pop()
-		if s.w.over.CompareAndSwap(false, true) {
-			g.inFlight.Add(1)
+		g.pop(next)
+		if !gone && s.w.over.CompareAndSwap(false, true) {
+			g.count(l.tenant)
 			s.w.result <- s.index
 		}
 	}
 }
 
-// pop takes the first of the first line out; the next turn is the next tenant's. The lock is held.
-func (g *gate) pop() {
-	l := g.lines[0]
-	g.lines = append(g.lines[:0], g.lines[1:]...)
+// pop takes the first out of a line, which goes behind the others. The lock is held.
+func (g *gate) pop(i int) {
+	l := g.lines[i]
+	g.lines = slices.Delete(g.lines, i, i+1)
 	l.waiters[0] = seat{}
 	if l.waiters = l.waiters[1:]; len(l.waiters) > 0 {
 		g.lines = append(g.lines, l)

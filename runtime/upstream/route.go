@@ -37,7 +37,7 @@ func (r *route) pick(ctx context.Context) (Target, *Failure) {
 			if r.skips(i) {
 				continue
 			}
-			if r.targets[i].Endpoint.enter() {
+			if r.targets[i].Endpoint.enter(r.tenant) {
 				return r.take(i), nil
 			}
 			full = true
@@ -85,7 +85,7 @@ func (r *route) queue(ctx context.Context) (Target, *Failure) {
 	}
 	if gone := abandoned(ctx, false); gone != nil {
 		if in {
-			r.targets[i].Endpoint.record.leave()
+			r.targets[i].Endpoint.leave(r.tenant)
 		}
 		return Target{}, gone
 	}
