@@ -30,10 +30,11 @@ type Stream struct {
 	limit Limits
 	held  int
 	names []pieced
-	told  []int      // choices whose text a filter has changed
-	mute  bool       // copies of texts pass only beside unchanged text; see silence
-	whole *collector // the stream is held back until it is complete; nil when it is not
-	tell  bool       // http-wasm handlers are to be told that there is an answer
+	told  []int       // choices whose text a filter has changed
+	mute  bool        // copies of texts pass only beside unchanged text; see silence
+	whole *collector  // the stream is held back until it is complete; nil when it is not
+	tell  bool        // http-wasm handlers are to be told that there is an answer
+	wait  *wire.Event // an event that waits for the next one; see resume
 	out   []*wire.Event
 	spare []byte
 }
@@ -106,6 +107,9 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 			return nil, err
 		}
 	}
+	if err := s.resume(ctx, ev); err != nil {
+		return nil, err
+	}
 	if ev.Done || ev.Last {
 		if err := s.flush(ctx); err != nil {
 			return nil, err
@@ -134,6 +138,10 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 		}
 	}
 	if emptied && ev.Bare && len(ev.Finished) == 0 && empty(ev) {
+		return s.out, nil
+	}
+	if ev.Pause && s.between() {
+		s.wait = ev
 		return s.out, nil
 	}
 	s.out = append(s.out, ev)
@@ -389,6 +397,7 @@ func (s *Stream) flush(ctx context.Context) error {
 			return err
 		}
 	}
+	s.release()
 	return nil
 }
 

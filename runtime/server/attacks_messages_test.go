@@ -118,3 +118,72 @@ func TestAttackSignature(t *testing.T) {
 	f("mail bob@corp.example", false)
 	f("mail [EMAIL_1] now", false) // restored
 }
+
+// Readers put the texts of adjacent blocks end to end, so a value or a link that is split over two is one; and what is held
+// back of a block leaves within a block, before anything that comes behind it.
+func TestAttackMessagesBlocks(t *testing.T) {
+	s := speaking(t)
+	f := func(want, kinds string, blocks ...string) {
+		t.Helper()
+		var whole []string
+		events := []string{modelserver.MessageStart}
+		for i, text := range blocks {
+			if text == "#" {
+				whole = append(whole, `{"type":"tool_use","id":"t","name":"x","input":{}}`)
+				events = append(events, fmt.Sprintf(`{"type":"content_block_start","index":%d,"content_block":{"type":"tool_use","id":"t","name":"x","input":{}}}`, i))
+			} else {
+				whole = append(whole, `{"type":"text","text":`+quote(text)+`}`)
+				events = append(events, fmt.Sprintf(`{"type":"content_block_start","index":%d,"content_block":{"type":"text","text":""}}`, i), modelserver.TextDelta(i, text))
+			}
+			events = append(events, fmt.Sprintf(`{"type":"content_block_stop","index":%d}`, i), `{"type":"ping"}`)
+		}
+		events = append(events, modelserver.MessageEnd, `{"type":"message_stop"}`)
+		s.m.Script(modelserver.JSON(`{"type":"message","content":[` + strings.Join(whole, ",") + `]}`))
+		r := s.Post("red", messagesPath, told("I am ana@example.com", ""), "Cache-Control", "no-store")
+		var m struct{ Content []struct{ Text string } }
+		_ = json.Unmarshal([]byte(r.Body), &m)
+		got := ""
+		for _, b := range m.Content {
+			got += b.Text
+		}
+		if mask(got) != want {
+			t.Errorf("%q, whole: %d %s", blocks, r.Status, r.Body)
+		}
+		s.m.Script(modelserver.NamedEvents(events...))
+		r = s.Post("red", messagesPath, told("I am ana@example.com", `,"stream":true`), "Cache-Control", "no-store")
+		got, open := "", map[int]bool{}
+		order := ""
+		for event := range strings.SplitSeq(strings.TrimSpace(r.Body), "\n\n") {
+			_, data, _ := strings.Cut(event, "\ndata: ")
+			var ev struct {
+				Type  string
+				Index int
+				Delta struct{ Text string }
+			}
+			_ = json.Unmarshal([]byte(data), &ev)
+			switch ev.Type {
+			case "content_block_start":
+				open[ev.Index] = true
+				order += "("
+			case "content_block_stop":
+				delete(open, ev.Index)
+				order += ")"
+			case "content_block_delta":
+				if !open[ev.Index] {
+					t.Errorf("%q: text outside of its block: %s", blocks, r.Body)
+				}
+				got += ev.Delta.Text
+			}
+		}
+		if mask(got) != want || order != kinds || len(open) > 0 || !strings.Contains(r.Body, "message_stop") {
+			t.Errorf("%q, streamed: %q %s: %s", blocks, mask(got), order, r.Body)
+		}
+	}
+	f("one two", "()()", "one ", "two")
+	f("mail *** now", "()()", "mail bob@cor", "p.example now")
+	f("mail ***", "()()()", "mail bob", "@corp.", "example")
+	f("mail ana@example.com", "()", "mail [EMAIL_1]")
+	f("mail ana@example.com.", "()()", "mail [EMA", "IL_1].")
+	f("see https://evil.example/?q=[EMAIL_1] now", "()()", "see https://evil.example/?q=", "[EMAIL_1] now")
+	f("mail bobthen [EMAIL_1", "()()()", "mail bob", "#", "then [EMAIL_1")
+}

@@ -258,6 +258,9 @@ type Event struct {
 	Finished []int // choices that end with this event
 	Finish   []string
 	Usage    *Usage // the usage this event reports, if any
+	Pause    bool   // ends a part of a content: what is held back of it may leave in the next, so the event waits for the one behind it
+	Breaks   bool   // no text goes on that is a part of a content
+	Idle     bool   // says nothing
 	Bare     bool   // nothing but empty texts: may be dropped when all its pieces are empty
 	UsageEnd bool   // the event exists only to report usage (no choices)
 	Error    bool   // the model server reports a failure in the stream

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"bytes"
+	"strconv"
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
@@ -58,17 +59,36 @@ func (a *answer) message(root strictjson.Value, s *walk.Said) error {
 	a.Usage = readUsage(root.Get("usage"))
 	s.Object(root, headRule, false)
 	reason(s, root.Get("stop_reason"))
-	sound := true
+	sound, last := true, -1
 	content.Elements(func(i int, block strictjson.Value) bool {
 		sound = sound && block.Kind() == strictjson.Object
-		s.Of(i, string(block.Get("name").Bytes()))
+		s.Of(choice(i), string(block.Get("name").Bytes()))
+		had := len(s.Pieces)
 		s.Object(block, saidRule, false)
+		last = link(s.Pieces, had, last)
 		return sound
 	})
 	if !sound {
 		return walk.Misread("the model server's answer has a content block that is none")
 	}
 	return nil
+}
+
+// choice is the choice that a block's texts are of, but for its text in a stream: that of all blocks is choice 0.
+func choice(index int) int { return index + 1 }
+
+// link finds the text among the pieces of a block, which are those from had on, and makes it go on that of the block
+// before it, at last. It gives the place of the block's text, or -1.
+func link(pieces []wire.Piece, had, last int) int {
+	for i := had; i < len(pieces); i++ {
+		if pieces[i].Lane.Field == "text" {
+			if last >= 0 {
+				pieces[last].Next = i
+			}
+			return i
+		}
+	}
+	return -1
 }
 
 func reason(s *walk.Said, v strictjson.Value) {
@@ -214,12 +234,47 @@ func (ev *event) read(root strictjson.Value, k kind) *wire.Fault {
 	}
 	for i := range s.Pieces {
 		s.Pieces[i].Summed = s.Pieces[i].Lane.Field == "thinking"
+		part(&s.Pieces[i], int(index))
 	}
-	if k == blockStop {
-		s.Finished = append(s.Finished, int(index))
+	switch k {
+	case blockStart:
+		ev.Breaks = string(root.Get("content_block", "type").Bytes()) != "text"
+	case blockStop:
+		s.Finished = append(s.Finished, choice(int(index)))
+		ev.Pause = true
+	case messageDelta:
+		ev.Breaks = true
+	case ping:
+		ev.Idle = true
 	}
 	ev.Pieces, ev.Copies, ev.Keys, ev.Finished, ev.Finish = s.Pieces, s.Copies, s.Keys, s.Finished, s.Finish
 	return nil
+}
+
+// textFields are the lanes of the texts of most blocks.
+var textFields = func() (names [16]string) {
+	for i := range names {
+		names[i] = textField(i)
+	}
+	return names
+}()
+
+func textField(index int) string { return textRun + "." + strconv.Itoa(index) + ".text" }
+
+// textRun is what the texts of all blocks are parts of: readers put those of adjacent blocks end to end.
+const textRun = "content"
+
+// part makes a block's text a part of the content.
+func part(p *wire.Piece, index int) {
+	if p.Lane.Field != "text" || p.Whole {
+		return
+	}
+	p.Lane.Choice, p.Run, p.Part = 0, len(textRun), index+1
+	if index < len(textFields) {
+		p.Lane.Field = textFields[index]
+	} else {
+		p.Lane.Field = textField(index)
+	}
 }
 
 // message reads the message that a stream begins with. It has no content yet.
@@ -247,7 +302,7 @@ func (ev *event) block(root strictjson.Value, s *walk.Said, index int) *wire.Fau
 		return walk.Misread("the model server's stream has a content block that is none")
 	}
 	tool := string(block.Get("name").Bytes())
-	s.Of(index, tool)
+	s.Of(choice(index), tool)
 	s.Object(block, saidRule, false)
 	if input := block.Get("input"); input.Kind() == strictjson.Object {
 		// The input comes as text of its own. What is read here says which tool it is for, and has no text yet.
@@ -260,7 +315,7 @@ func (ev *event) block(root strictjson.Value, s *walk.Said, index int) *wire.Fau
 }
 
 func inputLane(index int) wire.Lane {
-	return wire.Lane{Choice: index, Field: "partial_json", Arguments: true}
+	return wire.Lane{Choice: choice(index), Field: "partial_json", Arguments: true}
 }
 
 // deltas are the types of what an event may add to a content block, by the member that holds it.
@@ -298,7 +353,7 @@ func (ev *event) delta(root strictjson.Value, s *walk.Said, index int, k kind) *
 	case k != blockDelta || !deltaType(d.Get("type").Bytes()):
 		return walk.Misread("the model server's stream has a delta of a type that the API does not have")
 	}
-	s.Of(index, "")
+	s.Of(choice(index), "")
 	s.More = false
 	had := len(s.Pieces)
 	s.Object(d, deltaRule, true)

@@ -10,10 +10,11 @@
 //
 // # Answers
 //
-// A content block is a choice: its texts are lanes of its own, and what is held back of them leaves before the block's
-// end. The signature of a thinking block is made empty where its text was changed. A stream's events are told apart by
-// the type in their data, which is also their name; an event or delta of a type that the API does not have is refused,
-// since nobody could say how readers put its text together.
+// A content block is a choice: what it says are lanes of its own, and what is held back of them leaves before the block's
+// end; but the texts of adjacent blocks are one text, as the parts of a content are. The signature of a thinking block is
+// made empty where its text was changed. A stream's events are told apart by the type in their data, which is also their
+// name; an event or delta of a type that the API does not have is refused, since nobody could say how readers put its text
+// together.
 //
 // The package does no I/O and knows nothing of addresses, headers or credentials.
 package anthropic

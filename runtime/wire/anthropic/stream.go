@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/walk"
 )
 
 // Carry makes an event that adds text to one lane; see wire.Format. Lanes of texts that are whole in themselves can't be
@@ -16,7 +17,12 @@ func (f *format) Carry(_ *wire.Event, lane wire.Lane, text []byte) (*wire.Event,
 	if lane.Choice < 0 {
 		return nil, &wire.Fault{Code: wire.Internal, Message: "text outside the content blocks can't be carried"}
 	}
-	b := appendDelta(make([]byte, 0, 96+len(text)), lane.Choice, lane.Field)
+	index, member := lane.Choice-1, lane.Field
+	if lane.Choice == 0 { // the text of the part that the field names
+		_, part, _ := walk.PartOf(lane.Field)
+		index, member = part, "text"
+	}
+	b := appendDelta(make([]byte, 0, 96+len(text)), index, member)
 	b = strictjson.AppendString(b, text)
 	return f.Event(append(b, "}}"...))
 }

@@ -44,8 +44,8 @@ func TestAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"0 thinking hm", "1 text Hello", "1 citations.0.cited_text W d", "2 input.city W (look) Graz", "2 input.at.0 W (look) noon",
-		"4 content.0.type W web_search_result", "4 content.0.url W u",
+		"1 thinking hm", "2 text Hello", "2 citations.0.cited_text W d", "3 input.city W (look) Graz", "3 input.at.0 W (look) noon",
+		"5 content.0.type W web_search_result", "5 content.0.url W u",
 	}
 	got := pieces(a.Pieces)
 	if !slices.Equal(got, want) {
@@ -96,20 +96,20 @@ func TestEvent(t *testing.T) {
 	if ev := f(`{"type":"message_start","message":{"id":"m","content":[],"stop_sequence":"END","usage":{"input_tokens":3,"output_tokens":1}}}`, "-1 stop_sequence W END"); ev.Usage.Input != 3 || ev.Bare {
 		t.Errorf("%+v", ev)
 	}
-	f(`{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}`, "1 text ")
-	f(`{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"look","input":{}}}`, "1 partial_json A (look) ")
-	if ev := f(`{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a"}}`, "1 text a"); !ev.Bare || ev.Pieces[0].Summed {
+	f(`{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}`, "0 content.1.text ")
+	f(`{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"look","input":{}}}`, "2 partial_json A (look) ")
+	if ev := f(`{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a"}}`, "0 content.1.text a"); !ev.Bare || ev.Pieces[0].Summed {
 		t.Errorf("%+v", ev)
 	}
-	if ev := f(`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"a"}}`, "0 thinking a"); !ev.Pieces[0].Summed {
+	if ev := f(`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"a"}}`, "1 thinking a"); !ev.Pieces[0].Summed {
 		t.Errorf("%+v", ev)
 	}
-	f(`{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a"}}`, `1 partial_json A () {"a`)
-	f(`{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"type":"x","cited_text":"c"}}}`, "1 citation.cited_text W c")
+	f(`{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a"}}`, `2 partial_json A () {"a`)
+	f(`{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"type":"x","cited_text":"c"}}}`, "2 citation.cited_text W c")
 	if ev := f(`{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"c2ln"}}`); len(ev.Copies) != 1 || !ev.Copies[0].Sum || !ev.Bare {
 		t.Errorf("%+v", ev)
 	}
-	if ev := f(`{"type":"content_block_stop","index":3}`); !slices.Equal(ev.Finished, []int{3}) {
+	if ev := f(`{"type":"content_block_stop","index":3}`); !slices.Equal(ev.Finished, []int{4}) {
 		t.Errorf("%+v", ev)
 	}
 	if ev := f(`{"type":"message_delta","delta":{"stop_reason":"stop_sequence","stop_sequence":"END"},"usage":{"output_tokens":9}}`, "-1 stop_sequence W END"); ev.Usage.Output != 9 || ev.Finish[0] != "stop_sequence" {
@@ -137,7 +137,7 @@ func TestEvent(t *testing.T) {
 
 // A carried text is an event that says it in the lane it is for.
 func TestCarry(t *testing.T) {
-	for _, lane := range []wire.Lane{{Choice: 2, Field: "text"}, {Field: "thinking"}, {Choice: 1, Field: "partial_json", Arguments: true}} {
+	for _, lane := range []wire.Lane{{Field: "content.2.text"}, {Field: "content.22.text"}, {Choice: 1, Field: "thinking"}, {Choice: 2, Field: "partial_json", Arguments: true}} {
 		ev, err := Messages.Carry(nil, lane, []byte(`a"b`))
 		if err != nil || len(ev.Pieces) != 1 || ev.Pieces[0].Lane != lane || string(ev.Pieces[0].Node.Bytes()) != `a"b` {
 			t.Errorf("%+v: %v %v", lane, ev, err)
@@ -236,5 +236,18 @@ func TestCountsDoNotStream(t *testing.T) {
 	_, split := CountTokens.Split(nil)
 	if event == nil || carry == nil || join == nil || split == nil {
 		t.Errorf("%v %v %v %v", event, carry, join, split)
+	}
+}
+
+// What reading one event of a stream costs; the common one is a delta.
+func BenchmarkEvent(b *testing.B) {
+	data := []byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		ev, err := Messages.Event(data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ev.Doc.Release()
 	}
 }
