@@ -69,6 +69,7 @@ func TestWalkAnswers(t *testing.T) {
 	f(chatPath, wire.ChatCompletions, "chat.request", "chat.answer", true)
 	f("/v1/completions", wire.Completions, "completions.request", "completions.answer", true)
 	f("/v1/embeddings", wire.Embeddings, "embeddings.request", "embeddings.answer", false)
+	f(responsesPath, wire.Responses, "responses.request", "responses.answer", false)
 	f("/v1/rerank", wire.Rerank, "rerank.request", "rerank.answer", false)
 	f("/v2/models/tensors/infer", wire.Infer, "infer.request", "infer.answer", false)
 	f("/inference", wire.Inference, "inference.request", "chat.answer", true)

@@ -173,7 +173,7 @@ func (w way) values(v any) (out []any) {
 // walked is a gateway with a model that takes text alone, and one that takes all.
 func walked(t *testing.T) *siege {
 	m := modelserver.New(t)
-	all := strings.Replace(model(m), "requires:", "apis: [chat, completions, embeddings, rerank, ranking], requires:", 1)
+	all := strings.Replace(model(m), "requires:", "apis: [chat, completions, embeddings, responses, rerank, ranking], requires:", 1)
 	open := strings.NewReplacer("models:\n", "", "model-a", "model-open", "endpoints:", "opaque: allow\n    endpoints:").Replace(all)
 	tensors := fmt.Sprintf("  - name: tensors\n    endpoints: [{name: one, provider: oip, url: %q, requires: [redact]}]\n", m.URL())
 	claudeOpen := strings.NewReplacer("name: claude", "name: claude-open", "endpoints:", "opaque: allow\n    endpoints:").Replace(beside(m))
@@ -184,7 +184,7 @@ func walked(t *testing.T) *siege {
 // coverage table says.
 func TestWalkRequests(t *testing.T) {
 	s := walked(t)
-	s.m.Script(modelserver.JSON(`{"choices":[{"index":0,"text":"x","message":{"content":"x"}}],"data":[],"results":[],"outputs":[],"content":[],"input_tokens":1}`))
+	s.m.Script(modelserver.JSON(`{"choices":[{"index":0,"text":"x","message":{"content":"x"}}],"data":[],"results":[],"outputs":[],"output":[],"content":[],"input_tokens":1}`))
 	f := func(path string, operation wire.Operation, name string) {
 		base := template(t, name)
 		if r := s.Post("red", path, body(t, base)); r.Status != 200 {
@@ -232,6 +232,7 @@ func TestWalkRequests(t *testing.T) {
 	f("/v1/completions", wire.Completions, "completions.request")
 	f("/v1/embeddings", wire.Embeddings, "embeddings.request")
 	f("/v1/rerank", wire.Rerank, "rerank.request")
+	f(responsesPath, wire.Responses, "responses.request")
 	f("/v2/models/tensors/infer", wire.Infer, "infer.request")
 	f("/inference", wire.Inference, "inference.request")
 	f(messagesPath, wire.Messages, "messages.request")
