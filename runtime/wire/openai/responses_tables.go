@@ -62,6 +62,10 @@ func called(kind string, more ...row) [][]row {
 		{path: ".server_label", class: ident},
 		{path: ".approval_request_id", class: ident},
 		{path: ".arguments", class: arguments},
+		{path: ".input"},
+		{path: ".code"},
+		{path: ".output"},
+		{path: ".error"},
 		{path: ".action.type", class: ident},
 		{path: ".action.button", class: ident},
 		{path: ".container_id", class: state, reach: "container"},
@@ -100,8 +104,14 @@ func inputItems() [][]row {
 		called("mcp_call"), called("mcp_approval_request"),
 		of("mcp_list_tools", row{scope: definition}, []row{{path: ".server_label", class: ident}, {path: ".tools[].name", class: ident}}),
 		of("mcp_approval_response", row{reach: "mcp"}, []row{{path: ".approval_request_id", class: ident}}),
-		of("reasoning", row{scope: predicted}, []row{{path: ".summary[].type", class: ident}, {path: ".content[].type", class: ident}}),
-		of("compaction", row{scope: predicted}),
+		of("reasoning", row{scope: predicted}, []row{
+			{path: ".summary[].type", class: ident},
+			{path: ".summary[].text"},
+			{path: ".content[].type", class: ident},
+			{path: ".content[].text"},
+			{path: ".encrypted_content"},
+		}),
+		of("compaction", row{scope: predicted}, []row{{path: ".encrypted_content"}}),
 		{{{path: "input[]<item_reference>", class: call}, {path: "input[]<item_reference>.type", class: own}, {path: "input[]<item_reference>.id", class: state, reach: "item_reference"}}},
 	}
 	out := [][]row{{{path: "input", scope: asked}, {path: "input[]", class: item}}}
