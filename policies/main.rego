@@ -37,12 +37,14 @@ decision := {
 reasons := access.denials | choice.denials
 
 # METADATA
+# scope: document
 # description: Who shares a cached answer. The principal alone, unless data.cache.scope widens it to the tenant.
 default cache_scope := "principal"
 
 cache_scope := data.cache.scope
 
 # METADATA
+# scope: document
 # description: How long an answer may be served from the cache, in seconds.
 default cache_ttl := 600
 

@@ -17,7 +17,7 @@ import data.sluice.tools
 
 # METADATA
 # description: Known before the filters run; a caller denied here costs nothing more.
-early := access.denials | tenants.denials | hours.denials
+early := (access.denials | tenants.denials) | hours.denials
 
 # METADATA
 # description: Known after them.
@@ -69,6 +69,7 @@ allowed contains name if {
 needed := residency.required | sensitive.required
 
 # METADATA
+# scope: document
 # description: There is no model to try.
 unserved contains "model_unknown" if {
 	input.model != ""

@@ -6,6 +6,7 @@
 package sluice.access
 
 # METADATA
+# scope: document
 # description: Reasons that are known before the filters run.
 denials contains "no_role" if not known
 
@@ -50,4 +51,7 @@ reserving contains pattern if {
 
 # METADATA
 # description: The principal has one of the roles.
-held(roles) if input.principal.roles[_] in roles
+held(roles) if {
+	some role in input.principal.roles
+	role in roles
+}

@@ -13,6 +13,7 @@ import data.sluice.sensitive
 cache(model) := {"mode": mode, "scope": scope(model), "ttl_seconds": ttl}
 
 # METADATA
+# scope: document
 # description: Off where a finding must never rest in memory, not even as the token that stands for it.
 default mode := "read-write"
 
@@ -22,6 +23,7 @@ mode := "off" if {
 }
 
 # METADATA
+# scope: document
 # description: The tenant's where the model's answers are shared and nothing was found, else the principal's.
 default scope(_) := "principal"
 
@@ -32,6 +34,7 @@ scope(model) := "tenant" if {
 }
 
 # METADATA
+# scope: document
 # description: Seconds; 0 leaves it to the configuration.
 default ttl := 0
 

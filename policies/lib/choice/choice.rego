@@ -6,6 +6,7 @@ package sluice.choice
 import data.sluice.access
 
 # METADATA
+# scope: document
 # description: Models in order of preference.
 models := [input.model] if input.model != ""
 
@@ -25,6 +26,7 @@ candidates contains [object.get(ranks, model.health, 0), model.cost.input + mode
 ranks := {"degraded": 1, "warming": 1, "down": 2}
 
 # METADATA
+# scope: document
 # description: Reasons that are known once a model is chosen.
 denials contains "model_unknown" if {
 	input.model != ""

@@ -24,6 +24,7 @@ open(when) if {
 }
 
 # METADATA
+# scope: document
 # description: It is one of the hours, on the clock of the day.
 within(when) if {
 	when.from <= when.to

@@ -7,6 +7,7 @@
 package sluice.preference
 
 # METADATA
+# scope: document
 # description: |
 #   The models to try, best first, of those that are allowed: where one is asked for, that one and then its fallbacks;
 #   where none is, all.
@@ -39,12 +40,14 @@ too_dear(model) if model.cost.input + model.cost.output > data.preference.max_co
 ranked(names) := [entry[1] | some entry in {[[rank(by, input.models[name]) | some by in order], name] | some name in names}]
 
 # METADATA
+# scope: document
 # description: What counts, first things first.
 default order := ["health", "latency", "cost"]
 
 order := data.preference.order
 
 # METADATA
+# scope: document
 # description: A number for a model in one respect; the less the better.
 rank("health", model) := object.get({"degraded": 1, "warming": 1, "down": 2}, model.health, 0)
 

@@ -16,20 +16,20 @@ pick(asked, allowed, settings) := models if {
 		with data.preference as settings
 }
 
-all := {"a", "b", "c", "d"}
+names := {"a", "b", "c", "d"}
 
-test_health_then_latency_then_cost if pick("", all, {}) == ["b", "d", "a", "c"]
+test_health_then_latency_then_cost if pick("", names, {}) == ["b", "d", "a", "c"]
 
-test_cost_first if pick("", all, {"order": ["cost"]}) == ["c", "a", "d", "b"]
+test_cost_first if pick("", names, {"order": ["cost"]}) == ["c", "a", "d", "b"]
 
 test_only_allowed_ones if pick("", {"a", "d"}, {}) == ["d", "a"]
 
-test_not_too_dear if pick("", all, {"max_cost": 4}) == ["d", "a", "c"]
+test_not_too_dear if pick("", names, {"max_cost": 4}) == ["d", "a", "c"]
 
-test_the_one_asked_for_without_fallbacks if pick("a", all, {}) == ["a"]
+test_the_one_asked_for_without_fallbacks if pick("a", names, {}) == ["a"]
 
 test_the_one_asked_for_then_its_fallbacks if {
-	pick("a", all, {"fallbacks": {"a": ["*"]}}) == ["a", "b", "d", "c"]
+	pick("a", names, {"fallbacks": {"a": ["*"]}}) == ["a", "b", "d", "c"]
 	pick("a", {"a", "c"}, {"fallbacks": {"a": ["*"]}}) == ["a", "c"]
 }
 

@@ -6,6 +6,7 @@
 package sluice.residency
 
 # METADATA
+# scope: document
 # description: Pairs of a label and the value that an endpoint must carry.
 required contains [label, value] if some label, value in data.residency.tenants[input.principal.tenant]
 

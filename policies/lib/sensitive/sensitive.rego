@@ -9,14 +9,15 @@ package sluice.sensitive
 # METADATA
 # description: Kinds of findings in the request, whether the text was edited or the finding only reported.
 found contains kind if {
-	some key, count in input.labels.sluice
-	count > 0
+	some key, times in input.labels.sluice
+	times > 0
 	some prefix in ["redacted.", "reported."]
 	startswith(key, prefix)
 	kind := trim_prefix(key, prefix)
 }
 
 # METADATA
+# scope: document
 # description: Reasons that are known after the filters.
 denials contains "sensitive_data" if {
 	some kind in found

@@ -6,6 +6,7 @@
 package sluice.tenants
 
 # METADATA
+# scope: document
 # description: Reasons that are known before the filters run.
 denials contains "tenant_unknown" if {
 	data.tenants
@@ -21,6 +22,7 @@ denials contains "model_not_for_tenant" if {
 }
 
 # METADATA
+# scope: document
 # description: A pattern of the tenant fits the model, or there is no list of tenants.
 allowed(_) if not data.tenants
 
