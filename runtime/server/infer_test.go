@@ -41,7 +41,7 @@ models:
 	f("/v2/models/none/infer", text, `{}`, 400, `"code":"unknown_model"`)
 	f("/v2/models//infer", text, `{}`, 404, `"code":"not_found"`)
 	f("/v2/models/churn/infer", `{"inputs":7}`, `{}`, 400, `{"error":"inputs: must be an array of tensors"`)
-	f("/v1/chat/completions", `{"model":"churn","messages":[{"role":"user","content":"hi"}]}`, `{}`, 502, `"code":"upstream_error"`)
+	f("/v1/chat/completions", `{"model":"churn","messages":[{"role":"user","content":"hi"}]}`, `{}`, 400, `"code":"unsupported_operation"`)
 	f("/v2/models/churn/infer", strings.Replace(numbers, "1.5", "2.5", 1), `{"error":"SECRET upstream text"}`, 502, `"code":"upstream_error"`)
 }
 
