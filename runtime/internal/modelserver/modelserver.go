@@ -287,14 +287,20 @@ func Die(first Step) Step {
 }
 
 // Raw sends exactly those bytes, piece by piece, over the bare connection and closes it. It needs HTTP/1.1.
-func Raw(pieces ...string) Step {
+func Raw(pieces ...string) Step { return Slow(0, pieces...) }
+
+// Slow is Raw with a pause before every piece but the first.
+func Slow(pause time.Duration, pieces ...string) Step {
 	return func(w http.ResponseWriter, _ *http.Request, _ []byte) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			panic(err)
 		}
 		defer func() { _ = conn.Close() }() // the script may have left it broken
-		for _, p := range pieces {
+		for i, p := range pieces {
+			if i > 0 {
+				time.Sleep(pause)
+			}
 			if _, err := io.WriteString(conn, p); err != nil {
 				return
 			}
