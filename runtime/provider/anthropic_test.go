@@ -104,7 +104,7 @@ func TestAnthropicErrors(t *testing.T) {
 	}
 	f := func(status int, kind, message string, code wire.Code, retry upstream.Retry, param string) {
 		t.Helper()
-		fails(status, kind, message, code, retry, param)
+		_ = fails(status, kind, message, code, retry, param)
 	}
 	f(400, "invalid_request_error", "messages: Field required SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages")
 	f(400, "invalid_request_error", "messages.0.content.1.source.media_type: Input should be SECRET", wire.UpstreamRejected, upstream.RetryNo, "messages.0.content.1.source.media_type")

@@ -146,7 +146,7 @@ func TestAttackPolicies(t *testing.T) {
 decision := cases[input.params.seed]
 decision := {"allowed": true} if input.params.seed == 12
 decision := {"allowed": false} if input.params.seed == 12
-decision := {"allowed": true, "message": concat("", [sprintf("%d", [x]) | some x in numbers.range(1, 3000000); x < 0])} if input.params.seed == 13
+decision := {"allowed": true, "message": concat("", [sprintf("%d", [x]) | some x in numbers.range(1, 30000); some y in numbers.range(1, 30000); x + y < 0])} if input.params.seed == 13
 cases := json.unmarshal("[` + strings.NewReplacer(`"`, `\"`, "\n", "", "\t", "").Replace(cases) + `]")
 `})
 	f := func(seed, status int, code string) {

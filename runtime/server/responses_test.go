@@ -141,7 +141,7 @@ func TestResponsesStream(t *testing.T) {
 // A hit of the cache serves both forms, whichever came first.
 func TestResponsesCache(t *testing.T) {
 	s := answering(t)
-	f := func(name, ask string, step modelserver.Step, first, then string) {
+	f := func(name string, step modelserver.Step, first, then string) {
 		t.Helper()
 		s.m.Script(step)
 		had := len(s.m.Requests())
@@ -178,9 +178,9 @@ func TestResponsesCache(t *testing.T) {
 	}
 	const text = "for [EMAIL_1]: bob@corp.example and more"
 	a := `{"model":"model-a","input":"one ana@example.com"}`
-	f("whole first", a, modelserver.JSON(response(text, "be brief")), a, streamed(a))
+	f("whole first", modelserver.JSON(response(text, "be brief")), a, streamed(a))
 	b := `{"model":"model-a","input":"two ana@example.com"}`
-	f("stream first", b, modelserver.Events(0, spoken(text[:8], text[8:])...), streamed(b), b)
+	f("stream first", modelserver.Events(0, spoken(text[:8], text[8:])...), streamed(b), b)
 }
 
 // The model server keeps nothing unless that is asked for and allowed; whatever the gateway does not read is refused there.

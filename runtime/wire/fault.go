@@ -59,7 +59,7 @@ const (
 	PolicyFailed        Code = "policy_failed"
 	UpstreamUnreachable Code = "upstream_unreachable"
 	UpstreamError       Code = "upstream_error"
-	UpstreamCredential  Code = "upstream_credential"
+	UpstreamCredential  Code = "upstream_credential" //nolint:gosec // the name of a code
 	UpstreamRejected    Code = "upstream_rejected"
 	StreamInterrupted   Code = "stream_interrupted"
 	Overloaded          Code = "overloaded"
