@@ -127,7 +127,7 @@ var notes = map[wire.Nature]string{
 	wire.Ident:  "text, where it does not look like an identifier",
 	wire.Word:   "text, where it is no word of the list",
 	wire.Own:    "not text",
-	wire.Banned: "refused, whatever filters there are",
+	wire.Banned: "refused; what reaches out, unless the policy allows it",
 }
 
 const legend = `
@@ -154,7 +154,7 @@ func cells(rows []control.CoverageRow, i int) []string {
 
 // line prints a name and the cells beside it.
 func (s sheet) line(indent, name string, cells []string) {
-	line := fmt.Sprintf("%-*s", s.width[0], indent+name)
+	line := fmt.Sprintf("%-*s ", s.width[0]-1, indent+name)
 	for i, cell := range cells {
 		line += fmt.Sprintf("%-*s", s.width[i+1], cell)
 	}
