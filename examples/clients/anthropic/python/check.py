@@ -1,89 +1,59 @@
-"""What the Anthropic SDK for Python does through Sluice: check.py BASE_URL KEY
-
-Exits with 1 at the first thing that is not as it should be. The models are those of ../sluice.yaml.
-"""
-
-import sys
-import time
+"""What the Anthropic SDK for Python does through Sluice."""
 
 import anthropic
-import httpx2
 
-base, key = sys.argv[1], sys.argv[2]
-sent = 0
-hi = [{"role": "user", "content": "Say hello."}]
-weather = [{"name": "get_weather", "description": "The weather of a city.",
-            "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}]
+from checks import ANSWER, ARGUMENTS, ASK, CODES, KEY, PARAMETERS, URL, Watch, check, fails, finish
 
-
-def count(_):
-    global sent
-    sent += 1
+client = anthropic.Anthropic(base_url=URL, api_key=KEY)
+hi = [{"role": "user", "content": ASK}]
+tools = [{"name": "look", "input_schema": PARAMETERS}]
 
 
-def client(api_key=key, **options):
-    hooks = httpx2.Client(event_hooks={"request": [count]}, timeout=30)
-    return anthropic.Anthropic(base_url=base, api_key=api_key, http_client=hooks, **options)
+def create(model="claude", c=client, **more):
+    return c.messages.create(model=model, max_tokens=64, messages=more.pop("messages", hi), **more)
 
 
-def want(what, got, expected):
-    if got != expected:
-        sys.exit(f"{what}: {got!r}, want {expected!r}")
-    print(f"ok  {what}")
+def read(err):
+    return err.status_code, err.body["error"]["code"]
 
 
-def fails(what, kind, status, code, **ask):
-    """The call fails as the API's own errors do, after one request: whether to try again is said by the gateway."""
-    global sent
-    sent = 0
-    c = ask.pop("client", None) or client()
-    try:
-        c.messages.create(**{"model": "claude", "max_tokens": 64, "messages": hi, **ask})
-    except anthropic.APIStatusError as e:
-        error = e.body["error"]
-        want(what, (type(e).__name__, e.status_code, error["code"], sent), (kind, status, code, 1))
-        want(what + ": its id", e.request_id == e.body["request_id"] and len(e.request_id) == 36, True)
-        return
-    sys.exit(f"{what}: no error")
+m = create(system="Be short.")
+check("plain", (m.content[0].text, m.stop_reason, m.usage.input_tokens), (ANSWER, "end_turn", 12))
+check("its id", len(m._request_id or ""), 36)
+check("models", "claude" in [m.id for m in client.models.list()], True)
 
-
-c = client()
-m = c.messages.create(model="claude", max_tokens=64, messages=hi, system="Be short.")
-want("plain", (m.content[0].text, m.stop_reason, m.usage.input_tokens), ("Hello from the model server.", "end_turn", 12))
-want("its id", len(m._request_id or ""), 36)
-
-events = []
-with c.messages.stream(model="claude", max_tokens=64, messages=hi) as stream:
+with client.messages.stream(model="claude", max_tokens=64, messages=hi) as stream:
     text = "".join(stream.text_stream)
     final = stream.get_final_message()
-want("stream", (text, final.content[0].text, final.usage.output_tokens), (m.content[0].text, m.content[0].text, 9))
-names = [e.type for e in c.messages.create(model="claude", max_tokens=64, messages=hi, stream=True)]
-want("its events", (names[0], names[-1]), ("message_start", "message_stop"))
+check("stream", (text, final.content[0].text, final.usage.output_tokens), (ANSWER, ANSWER, 9))
+names = [e.type for e in create(stream=True)]
+check("its events", (names[0], names[-1]), ("message_start", "message_stop"))
 
-m = c.messages.create(model="claude", max_tokens=64, messages=hi, tools=weather, tool_choice={"type": "any"})
-want("tool call", (m.stop_reason, m.content[1].name, m.content[1].input), ("tool_use", "get_weather", {"city": "Graz", "days": [1, 2]}))
-with c.messages.stream(model="claude", max_tokens=64, messages=hi, tools=weather) as stream:
+m = create(tools=tools, tool_choice={"type": "any"})
+check("tool call", (m.stop_reason, m.content[1].name, m.content[1].input), ("tool_use", "look", ARGUMENTS))
+with client.messages.stream(model="claude", max_tokens=64, messages=hi, tools=tools) as stream:
     final = stream.get_final_message()
-want("streamed tool call", final.content[1].input, {"city": "Graz", "days": [1, 2]})
-turns = hi + [{"role": "assistant", "content": final.content},
-              {"role": "user", "content": [{"type": "tool_result", "tool_use_id": final.content[1].id, "content": "Sunny."}]}]
-m = c.messages.create(model="claude", max_tokens=64, messages=turns)
-want("tool result", m.content[0].text, "Hello from the model server.")
+check("streamed tool call", final.content[1].input, ARGUMENTS)
+result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": final.content[1].id, "content": "Sunny."}]}
+m = create(messages=[*hi, {"role": "assistant", "content": final.content}, result], tools=tools)
+check("tool result", (m.stop_reason, m.content[0].text), ("end_turn", ANSWER))
 
-want("count_tokens", c.messages.count_tokens(model="claude", messages=hi).input_tokens, 14)
-want("models", "claude" in [m.id for m in c.models.list()], True)
+check("usage tokens counted", client.messages.count_tokens(model="claude", messages=hi).input_tokens, 14)
+check("a message of another dialect", create("good").content[0].text, ANSWER)
 
-fails("no such key", "AuthenticationError", 401, "unauthenticated", client=client("slk_wrong"))
-fails("denied", "PermissionDeniedError", 403, "denied_by_policy", model="claude-denied")
-fails("no such model", "BadRequestError", 400, "unknown_model", model="claude-none")
-fails("a tool of the vendor's", "BadRequestError", 400, "unsupported_field", tools=[{"type": "web_search_20250305", "name": "web_search"}])
-fails("limited", "RateLimitError", 429, "rate_limited", model="claude-limited")
-fails("broken", "InternalServerError", 502, "upstream_error", model="claude-broken")
-fails("busy", "ServiceUnavailableError", 503, "overloaded", model="claude-busy")
+wrong = client.with_options(api_key="slk_wrong")
+search = [{"type": "web_search_20250305", "name": "web_search"}]
+fails("400", anthropic.BadRequestError, 400, "unsupported_field", lambda: create(tools=search), read)
+fails("401", anthropic.AuthenticationError, 401, "unauthenticated", lambda: create(c=wrong), read)
+fails("403", anthropic.PermissionDeniedError, *CODES["denied"], lambda: create("denied"), read)
+fails("429", anthropic.RateLimitError, *CODES["limited"], lambda: create("claude-limited"), read)
+fails("500 there", anthropic.InternalServerError, *CODES["broken"], lambda: create("claude-broken"), read)
+fails("529 there", anthropic.ServiceUnavailableError, 503, "overloaded", lambda: create("claude-busy", stream=True), read)
+fails("503", anthropic.ServiceUnavailableError, *CODES["paused"], lambda: create("paused"), read)
+check("another endpoint's answer", create("failover").content[0].text, ANSWER)
 
-begun = time.monotonic()
-with c.messages.stream(model="claude-slow", max_tokens=64, messages=hi) as stream:
-    for text in stream.text_stream:
-        break
-want("a stream that is left", (text[:6], time.monotonic() - begun < 20), ("slowly", True))
-want("and after it", c.messages.create(model="claude", max_tokens=64, messages=hi).stop_reason, "end_turn")
+with Watch() as watch, client.messages.stream(model="claude-slow", max_tokens=64, messages=hi) as stream:
+    first = next(iter(stream.text_stream))
+check("a stream that is left", (first[:6], watch.short), ("slowly", True))
+check("and after it", create().stop_reason, "end_turn")
+finish()

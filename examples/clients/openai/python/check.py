@@ -1,85 +1,66 @@
-"""What the OpenAI SDK for Python does through Sluice: check.py BASE_URL KEY
+"""What the OpenAI SDK for Python does through Sluice."""
 
-BASE_URL ends in /v1. Exits with 1 at the first thing that is not as it should be. The models are those of ../sluice.yaml.
-"""
-
-import sys
+import json
 
 import openai
 
-base, key = sys.argv[1], sys.argv[2]
-text = "Hello from the model server."
-user = [{"role": "user", "content": "Say hello."}]
-chat_tool = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
-tool = {"type": "function", "name": "get_weather", "parameters": chat_tool["function"]["parameters"], "strict": False}
-client = openai.OpenAI(base_url=base, api_key=key)
+from checks import ANSWER, ARGUMENTS, ASK, CODES, KEY, PARAMETERS, URL, VECTOR, Watch, check, fails, finish
+
+client = openai.OpenAI(base_url=URL + "/v1", api_key=KEY)
+hi = [{"role": "user", "content": ASK}]
+tools = [{"type": "function", "function": {"name": "look", "parameters": PARAMETERS}}]
 
 
-def want(what, got, expected):
-    if got != expected:
-        sys.exit(f"FAILED  {what}: {got!r}, want {expected!r}")
-    print(f"ok  {what}")
+def create(model="good", c=client, **more):
+    return c.chat.completions.create(model=model, messages=more.pop("messages", hi), **more)
 
 
-def fails(what, kind, status, code, call):
-    """The call fails with the SDK's own error of that kind."""
-    try:
-        call()
-    except openai.APIStatusError as e:
-        return want(what, (type(e), e.status_code, e.code, bool(e.request_id)), (kind, status, code, True))
-    sys.exit(f"FAILED  {what}: no error")
+def read(err):
+    return err.status_code, err.code
 
 
-want("models", "model" in [m.id for m in client.models.list()], True)
-want("one model", client.models.retrieve("model").id, "model")
+chat = create()
+check("plain", (chat.choices[0].message.content, chat.usage.total_tokens), (ANSWER, 21))
+check("its id", len(chat._request_id or ""), 36)
+check("models", client.models.retrieve("good").id in [m.id for m in client.models.list()], True)
 
-c = client.chat.completions.create(model="model", messages=user)
-want("chat", (c.choices[0].message.content, c.usage.total_tokens), (text, 12))
-chunks = client.chat.completions.create(model="model", messages=user, stream=True)
-want("chat, streamed", "".join(x.choices[0].delta.content or "" for x in chunks if x.choices), text)
-c = client.chat.completions.create(model="model", messages=user, tools=[chat_tool])
-want("chat, a tool", c.choices[0].message.tool_calls[0].function.arguments, '{"city": "Oslo"}')
+chunks = list(create(stream=True, stream_options={"include_usage": True}))
+text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+check("stream", (text, chunks[-1].usage.total_tokens), (ANSWER, 21))
 
-want("embeddings", client.embeddings.create(model="model", input=["a", "b"]).data[1].embedding, [1.0, 2.0])
-want("embeddings, as numbers", client.embeddings.create(model="model", input="a", encoding_format="float").data[0].embedding, [1.0, 2.0])
+call = create(tools=tools).choices[0]
+check("tool call", (call.finish_reason, json.loads(call.message.tool_calls[0].function.arguments)), ("tool_calls", ARGUMENTS))
+with client.chat.completions.stream(model="good", messages=hi, tools=tools) as stream:
+    streamed = stream.get_final_completion().choices[0].message.tool_calls[0].function
+check("streamed tool call", (streamed.name, json.loads(streamed.arguments)), ("look", ARGUMENTS))
+result = {"role": "tool", "tool_call_id": call.message.tool_calls[0].id, "content": "Sunny."}
+check("tool result", create(messages=[*hi, call.message, result], tools=tools).choices[0].message.content, ANSWER)
 
-r = client.responses.create(model="model", input="Say hello.", instructions="Be short.")
-want("responses", (r.output_text, r.status, r.store, r.usage.total_tokens), (text, "completed", False, 12))
-r = client.responses.create(model="model", input=[{"role": "user", "content": [{"type": "input_text", "text": "Write to ana@example.com"}]}])
-want("responses, a value of the caller's comes back", r.output_text, text + " ana@example.com")
-with client.responses.stream(model="model", input="Write to ana@example.com") as stream:
-    events = list(stream)
-    final = stream.get_final_response()
-deltas = "".join(e.delta for e in events if e.type == "response.output_text.delta")
-done = [e.text for e in events if e.type == "response.output_text.done"]
-want("responses, streamed", (deltas, done, final.output_text), (text + " ana@example.com", [text + " ana@example.com"], text + " ana@example.com"))
-want("its numbers", [e.sequence_number for e in client.responses.create(model="model", input="Say hello.", stream=True)], list(range(13)))
-r = client.responses.create(model="model", input="What is the weather?", tools=[tool])
-want("responses, a tool", (r.output[0].type, r.output[0].arguments), ("function_call", '{"city": "Oslo"}'))
-r = client.responses.create(model="model", tools=[tool], input=[
-    {"role": "user", "content": "What is the weather?"}, r.output[0].model_dump(exclude_none=True),
-    {"type": "function_call_output", "call_id": r.output[0].call_id, "output": "rain"}])
-want("responses, its result", r.output_text, text)
+answer = client.responses.create(model="good", input=ASK)
+check("response", (answer.output_text, answer.usage.total_tokens), (ANSWER, 21))
+with client.responses.stream(model="good", input=ASK) as stream:
+    text = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+    check("streamed response", (text, stream.get_final_response().output_text), (ANSWER, ANSWER))
+item = client.responses.create(model="good", input=ASK, tools=[{"type": "function", "name": "look", "parameters": PARAMETERS}]).output[0]
+check("response's tool call", (item.name, json.loads(item.arguments)), ("look", ARGUMENTS))
+check("a chat of another dialect", create("claude").choices[0].message.content, ANSWER)
 
-fails("a wrong key", openai.AuthenticationError, 401, "unauthenticated",
-      lambda: openai.OpenAI(base_url=base, api_key="slk_wrong").responses.create(model="model", input="a"))
-fails("a model that is denied", openai.PermissionDeniedError, 403, "denied_by_policy", lambda: client.responses.create(model="denied", input="a"))
-fails("an unknown model", openai.BadRequestError, 400, "unknown_model", lambda: client.responses.create(model="none", input="a"))
-fails("a model that is not there", openai.NotFoundError, 404, "unknown_model", lambda: client.models.retrieve("none"))
-fails("state", openai.BadRequestError, 400, "unsupported_field", lambda: client.responses.create(model="model", input="a", store=True))
-fails("state of others", openai.BadRequestError, 400, "unsupported_field",
-      lambda: client.responses.create(model="model", input="a", previous_response_id="resp_1"))
-fails("a model server at its limit", openai.RateLimitError, 429, "rate_limited", lambda: client.responses.create(model="limited", input="a"))
-fails("a model server that fails", openai.InternalServerError, 502, "upstream_error", lambda: client.responses.create(model="broken", input="a"))
-try:
-    list(client.responses.create(model="cut", input="a", stream=True))
-    sys.exit("FAILED  a stream that is cut: no error")
-except openai.APIError as e:
-    want("a stream that is cut", e.code, "stream_interrupted")
+embedded = client.embeddings.create(model="good", input=["a", "b"])  # the SDK asks for base64
+check("embedding", [d.embedding for d in embedded.data], [VECTOR, VECTOR])
+embedded = client.embeddings.create(model="good", input="a", encoding_format="float")
+check("embedding in numbers", embedded.data[0].embedding, VECTOR)
 
-stream = client.responses.create(model="slow", input="a", stream=True)
-for event in stream:
-    if event.type == "response.output_text.delta":
-        break
-stream.close()
-print("ok  a stream that is left")
+wrong = client.with_options(api_key="slk_wrong")
+fails("401", openai.AuthenticationError, 401, "unauthenticated", lambda: create(c=wrong), read)
+fails("403", openai.PermissionDeniedError, *CODES["denied"], lambda: create("denied"), read)
+fails("429", openai.RateLimitError, *CODES["limited"], lambda: create("limited"), read)
+fails("500 there", openai.InternalServerError, *CODES["broken"], lambda: create("broken"), read)
+fails("503 there", openai.InternalServerError, *CODES["busy"], lambda: create("busy", stream=True), read)
+fails("503", openai.InternalServerError, *CODES["paused"], lambda: create("paused"), read)
+check("another endpoint's answer", create("failover").choices[0].message.content, ANSWER)
+
+with Watch() as watch, create("slow", stream=True) as stream:
+    first = next(c for c in stream if c.choices and c.choices[0].delta.content)
+check("a stream that is left", (first.choices[0].delta.content[:6], watch.short), ("slowly", True))
+check("and after it", create().choices[0].message.content, ANSWER)
+finish()
