@@ -28,7 +28,8 @@ stop() {
 	done
 	pids=()
 }
-trap stop EXIT
+go_pid= # of the build of the client in Go
+trap 'stop; [ -z "$go_pid" ] || kill "$go_pid" 2>/dev/null || true' EXIT
 trap 'exit 130' INT TERM
 
 # install fetches the pinned packages, once: no package's install script runs, nothing is compiled.
@@ -106,10 +107,7 @@ start() {
 command_of() {
 	case $1 in
 	curl) bash "$here/curl/check.sh" ;;
-	openai-go)
-		wait "$go_pid" || die "go build failed: $(tail -n 5 "$work/go.log")"
-		"$work/openai-go"
-		;;
+	openai-go) "$work/openai-go" ;;
 	openai-javascript | anthropic-javascript | vercel-ai) "$work/npm/node_modules/.bin/node" "$work/npm/${1/-java//java}/check.mjs" ;;
 	openai-python | anthropic-python) PYTHONPATH=$here "$work/venv/bin/python" -B "$here/${1/-//}/check.py" ;;
 	langchain) PYTHONPATH=$here "$work/venv/bin/python" -B "$here/langchain/check.py" ;;
@@ -131,6 +129,10 @@ left() {
 # check runs one client's checks, and counts its calls.
 check() {
 	say "$1"
+	if [ "$1" = openai-go ]; then
+		wait "$go_pid" || die "go build failed: $(tail -n 5 "$work/go.log")"
+		go_pid=
+	fi
 	start
 	command_of "$1" 2>&1 | tee -a "$work/checks" || failed="$failed $1"
 	left
