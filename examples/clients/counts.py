@@ -34,7 +34,7 @@ for model in MODELS:
 sent = {}
 for a in (a for r in records for a in r.get("attempts") or []):
     name = "broken" if a["endpoint"] == "first" else a["model"].removeprefix("claude-")
-    name = name if name in ("limited", "broken", "busy", "slow") else "good"
+    name = name if name in ("limited", "broken", "busy", "slow", "cut") else "good"
     sent[name] = sent.get(name, 0) + 1
 check("calls at the model server are the attempts of the audit log", server["seen"], sent)
 check("streams that were left ended at the model server, too", server["left"], {"slow": want["slow"]})

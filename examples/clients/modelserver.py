@@ -4,7 +4,7 @@
 
 "good" repeats what it was asked, or calls the first tool that it is offered with it, if the conversation has no tool's
 result yet. "limited" answers 429 with Retry-After, "broken" 500, "busy" 503 (529 to the Anthropic API), "slow" streams a
-word each 200 ms for a minute. GET /seen tells how many calls there were of each model, how many streams were left by their
+word each 200 ms for a minute, "cut" ends its stream half-way. GET /seen tells how many calls there were of each model, how many streams were left by their
 reader, and how many bodies held an address of mail that redaction should have taken out.
 """
 
@@ -262,7 +262,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
-            for kind, data in events:
+            for n, (kind, data) in enumerate(events):
+                if model == "cut" and n == 6:
+                    self.close_connection = True
+                    return
                 self.event(kind, data if isinstance(data, str) else json.dumps(data))
                 if model == "slow":
                     time.sleep(0.2)

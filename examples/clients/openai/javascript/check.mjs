@@ -38,6 +38,10 @@ check("a chat of another dialect", (await create("claude")).choices[0].message.c
 check("embedding", (await client.embeddings.create({ model: "good", input: "a" })).data[0].embedding, vector);
 check("embedding in numbers", (await client.embeddings.create({ model: "good", input: "a", encoding_format: "float" })).data[0].embedding, vector);
 
+const respond = (more) => client.responses.create({ model: "good", input: ask, ...more });
+await fails("state", ["BadRequestError", 400, "unsupported_field"], () => respond({ store: true }), read);
+await fails("state of others", ["BadRequestError", 400, "unsupported_field"], () => respond({ previous_response_id: "resp_1" }), read);
+await fails("404", ["NotFoundError", 404, "unknown_model"], () => client.models.retrieve("none"), read);
 const wrong = new OpenAI({ baseURL: url + "/v1", apiKey: "slk_wrong" });
 await fails("401", ["AuthenticationError", 401, "unauthenticated"], () => create("good", {}, wrong), read);
 await fails("403", ["PermissionDeniedError", 403, "denied_by_policy"], () => create("denied"), read);
@@ -46,6 +50,10 @@ await fails("500 there", ["InternalServerError", 502, "upstream_error"], () => c
 await fails("503 there", ["InternalServerError", 502, "upstream_error"], () => create("busy", { stream: true }), read);
 await fails("503", ["InternalServerError", 503, "no_endpoint"], () => create("paused"), read);
 check("another endpoint's answer", (await create("failover")).choices[0].message.content, answer);
+
+await fails("a stream that is cut", "stream_interrupted", async () => {
+  for await (const _ of await create("cut", { stream: true }));
+}, (err) => err.code);
 
 const begun = Date.now();
 let first = "";

@@ -50,6 +50,10 @@ check("embedding", [d.embedding for d in embedded.data], [VECTOR, VECTOR])
 embedded = client.embeddings.create(model="good", input="a", encoding_format="float")
 check("embedding in numbers", embedded.data[0].embedding, VECTOR)
 
+respond = client.responses.create
+fails("state", openai.BadRequestError, 400, "unsupported_field", lambda: respond(model="good", input=ASK, store=True), read)
+fails("state of others", openai.BadRequestError, 400, "unsupported_field", lambda: respond(model="good", input=ASK, previous_response_id="resp_1"), read)
+fails("404", openai.NotFoundError, 404, "unknown_model", lambda: client.models.retrieve("none"), read)
 wrong = client.with_options(api_key="slk_wrong")
 fails("401", openai.AuthenticationError, 401, "unauthenticated", lambda: create(c=wrong), read)
 fails("403", openai.PermissionDeniedError, *CODES["denied"], lambda: create("denied"), read)
@@ -58,6 +62,8 @@ fails("500 there", openai.InternalServerError, *CODES["broken"], lambda: create(
 fails("503 there", openai.InternalServerError, *CODES["busy"], lambda: create("busy", stream=True), read)
 fails("503", openai.InternalServerError, *CODES["paused"], lambda: create("paused"), read)
 check("another endpoint's answer", create("failover").choices[0].message.content, ANSWER)
+
+fails("a stream that is cut", openai.APIError, None, "stream_interrupted", lambda: list(create("cut", stream=True)), lambda err: (None, err.code))
 
 with Watch() as watch, create("slow", stream=True) as stream:
     first = next(c for c in stream if c.choices and c.choices[0].delta.content)
