@@ -13,7 +13,7 @@ from checks import check, finish
 
 client, audit, seen = sys.argv[1:]
 # Requests that a client makes of a model that fails, where it does not heed x-should-retry.
-REQUESTS = {"vercel-ai": {"limited": 3}, "llamaindex": {"limited": 2, "broken": 2, "paused": 6}}
+REQUESTS = {"vercel-ai": {"limited": 3}, "llamaindex": {"limited": 2, "paused": 6}}
 MODELS = ("denied", "limited", "broken", "busy", "paused", "failover", "slow")
 
 with open(audit) as f:
