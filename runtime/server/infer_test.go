@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 // A predictive model gets tensors by its own protocol, at the path of its name and version there; text in them is redacted
 // both ways, and numbers go only to a model that says that it takes what no filter reads.
 func TestInfer(t *testing.T) {
+	alone(t)
 	m := modelserver.New(t)
 	models := fmt.Sprintf(`
 models:
@@ -39,6 +42,28 @@ models:
 	f("/v2/models/churn/infer", numbers, `{"outputs":[{"name":"o","shape":[1],"datatype":"FP32","data":[0.25]}]}`, 200, `"data":[0.25]`)
 	f("/v2/models/topics/infer", numbers, `{}`, 400, `"code":"opaque_content"`)
 	f("/v2/models/none/infer", text, `{}`, 400, `"code":"unknown_model"`)
+	known := func(path string, status int, says string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", s.Key("red"))
+		req.Close = true
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != status || !strings.Contains(string(body), says) {
+			t.Errorf("%s: %d %s %v, want %d and %s", path, resp.StatusCode, body, err, status, says)
+		}
+	}
+	known("/v2", 200, `"name":"sluice"`)
+	known("/v2/health/ready", 200, `{"ready":true}`)
+	known("/v2/models/churn", 200, `{"name":"churn","versions":[]`)
+	known("/v2/models/churn/ready", 200, `{"name":"churn","ready":true}`)
+	known("/v2/models/none/ready", 404, `"code":"unknown_model"`)
 	f("/v2/models//infer", text, `{}`, 404, `"code":"not_found"`)
 	f("/v2/models/churn/infer", `{"inputs":7}`, `{}`, 400, `{"error":"inputs: must be an array of tensors"`)
 	f("/v1/chat/completions", `{"model":"churn","messages":[{"role":"user","content":"hi"}]}`, `{}`, 400, `"code":"unsupported_operation"`)

@@ -57,15 +57,31 @@ const inferPath = "/v2/models/{model}/infer"
 
 // named is what a path does that has a model's name in it.
 func named(path string) (rt route, ok bool) {
-	model, ok := strings.CutPrefix(path, "/v2/models/")
-	if model, infer := strings.CutSuffix(model, "/infer"); ok && infer && model != "" {
-		return route{method: http.MethodPost, surface: oip.Surface(model)}, true
+	if model, ok := strings.CutPrefix(path, "/v2/models/"); ok && model != "" {
+		return tensors(model)
 	}
 	if model, ok := strings.CutPrefix(path, "/v1/models/"); ok && model != "" {
 		return route{method: http.MethodGet, surface: openai.ModelsSurface(), list: true, one: model, render: oneModel}, true
 	}
 	return route{}, false
 }
+
+// tensors is what a path of the Open Inference Protocol does, from the model's name on.
+func tensors(path string) (rt route, ok bool) {
+	model, infer := strings.CutSuffix(path, "/infer")
+	if infer {
+		return route{method: http.MethodPost, surface: oip.Surface(model)}, model != ""
+	}
+	rt = route{method: http.MethodGet, surface: oip.ModelSurface(), list: true, render: tensorModel}
+	if rt.one, ok = strings.CutSuffix(path, "/ready"); ok {
+		rt.render = tensorReady
+	}
+	return rt, rt.one != ""
+}
+
+// tensorModel writes a model's metadata for clients of the Open Inference Protocol, tensorReady that it is ready.
+func tensorModel(names []string, _ time.Time) []byte { return oip.AppendModel(nil, names[0]) }
+func tensorReady(names []string, _ time.Time) []byte { return oip.AppendReady(nil, names[0]) }
 
 // Surface is the surface behind a path that takes requests, such as /v1/chat/completions or /v2/models/churn/infer.
 func Surface(path string) (s exchange.Surface, ok bool) {

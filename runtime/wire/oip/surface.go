@@ -10,6 +10,36 @@ import (
 // Surface is the surface of POST /v2/models/{model}/infer for the model of that name.
 func Surface(model string) exchange.Surface { return surface{model} }
 
+// ModelSurface is the surface of GET /v2/models/{model} and of its page ready. It has no body to read: its Parse gives a
+// fault. AppendModel and AppendReady write what is answered.
+func ModelSurface() exchange.Surface { return about{} }
+
+// about is the surface of what is told of a model.
+type about struct{ surface }
+
+// Operation is wire.ListModels: who may use a model may be told of it.
+func (about) Operation() wire.Operation { return wire.ListModels }
+
+// Shapes is nil: there are no bodies.
+func (about) Shapes() []wire.Shape { return nil }
+
+// Parse gives a fault.
+func (about) Parse([]byte, strictjson.Limits) (*wire.Request, error) {
+	return nil, walk.Invalid("", "this operation takes no body")
+}
+
+// AppendModel appends a model's metadata. What its tensors are the gateway does not know, so it names none.
+func AppendModel(dst []byte, name string) []byte {
+	dst = strictjson.AppendString(append(dst, `{"name":`...), name)
+	return append(dst, `,"versions":[],"platform":"sluice","inputs":[],"outputs":[]}`...)
+}
+
+// AppendReady appends that a model is ready.
+func AppendReady(dst []byte, name string) []byte {
+	dst = strictjson.AppendString(append(dst, `{"name":`...), name)
+	return append(dst, `,"ready":true}`...)
+}
+
 // surface writes answers and errors as the protocol has them.
 type surface struct{ model string }
 
