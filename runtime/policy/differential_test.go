@@ -235,7 +235,7 @@ const wholeInput = "package sluice\n\ndecision := {\"allowed\": true, \"models\"
 
 func TestMemoAndPlanAgainstOPA(t *testing.T) {
 	n := uint64(150)
-	if testing.Short() {
+	if testing.Short() || policy.RaceDetector {
 		n = 30
 	}
 	whole := compile(t, wholeInput, policy.Options{Models: threeModels, Timeout: slow})

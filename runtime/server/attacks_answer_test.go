@@ -44,6 +44,7 @@ func (s *siege) clean(t *testing.T, step modelserver.Step, body string) string {
 }
 
 func TestAttackWholeAnswers(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	f := func(name string, step modelserver.Step) {
 		t.Run(name, func(t *testing.T) { s.clean(t, step, ask("hi")) })
@@ -74,6 +75,7 @@ func TestAttackWholeAnswers(t *testing.T) {
 
 // Every split of a value over events, in every way an event may be written.
 func TestAttackSplitStreams(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	f := func(name, newline string) {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +148,7 @@ func TestAttackStreamFields(t *testing.T) {
 
 // An answer in a form that was not asked for is a failure, not something to pass on unread.
 func TestAttackWrongForms(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	f := func(name, body string, step modelserver.Step, status int, code string) {
 		t.Run(name, func(t *testing.T) {
@@ -179,6 +182,7 @@ func TestAttackWrongForms(t *testing.T) {
 
 // A name is passed on at once, for callers need it before what follows: a value split over its pieces ends the stream.
 func TestAttackNamesInPieces(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	for _, member := range []string{`"tool_calls":[{"index":0,"function":{"name":"%s"}}]`, `"tool_calls":[{"index":0,"id":"%s"}]`, `"function_call":{"name":"%s"}`, `"tool_calls":[{"index":0,"custom":{"name":"%s"}}]`} {
 		s.m.Script(modelserver.Events(0, chunk(0, fmt.Sprintf(member, "bob@co")), chunk(0, fmt.Sprintf(member, "rp.example")), stop(0), "[DONE]"))
@@ -191,6 +195,7 @@ func TestAttackNamesInPieces(t *testing.T) {
 
 // A model server that compresses although it was asked not to.
 func TestAttackCompressedAnswers(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

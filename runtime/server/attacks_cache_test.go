@@ -13,6 +13,7 @@ import (
 
 // Every parameter parts the cache's key; what only says how the answer is to be delivered does not.
 func TestAttackCacheKeys(t *testing.T) {
+	alone(t)
 	s := besiege(t, modelserver.JSON(`{"choices":[{"index":0,"message":{"content":"x"},"text":"x","finish_reason":"stop"}],"data":[],"model":"m"}`))
 	f := func(name, path, body, want string) {
 		t.Helper()
@@ -107,6 +108,7 @@ func TestAttackCacheOfTools(t *testing.T) {
 
 // No key and no digest of one is ever shown.
 func TestAttackCacheKeyIsNotShown(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	for range 2 {
 		r := s.Post("red", chatPath, ask("hi"))
@@ -155,6 +157,7 @@ func TestAttackCoalescing(t *testing.T) {
 
 // What a caller writes in the grammar of tokens is text, and comes back as the text it was.
 func TestAttackLiteralTokens(t *testing.T) {
+	alone(t)
 	s := besiege(t, echo)
 	f := func(text string) {
 		t.Helper()
@@ -182,6 +185,7 @@ func TestAttackLiteralTokens(t *testing.T) {
 
 // Only tokens that this caller's own request made are restored, and none where reading the text would send it away.
 func TestAttackRestore(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	var prompt strings.Builder
 	for i := range 11 {

@@ -136,6 +136,7 @@ models := ["first", "second"] if input.params.seed == 2
 
 // Whatever the policy gives that is no decision denies, and is no caller's business.
 func TestAttackPolicies(t *testing.T) {
+	alone(t)
 	m := modelserver.New(t)
 	// As a text, so that the compiler does not see their types, which it would refuse.
 	const cases = `{"allowed": true, "models": ["model-a"]},

@@ -36,6 +36,7 @@ var misdeeds = map[string]string{
 
 // A filter that fails in a request stops it before the model server; in an answer, nothing of what follows gets out.
 func TestAttackFilterFails(t *testing.T) {
+	alone(t)
 	s := hostile(t, "")
 	failed := func(name, where, body string, step modelserver.Step, calls int) {
 		t.Helper()

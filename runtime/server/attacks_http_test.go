@@ -44,6 +44,7 @@ func (s *siege) raw(text string, n int) (statuses []int, all string) {
 
 // TestAttackPaths: a path means one thing, to us and to whoever stands before us.
 func TestAttackPaths(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	f := func(target string, status int) {
 		t.Helper()
@@ -211,6 +212,7 @@ func TestAttackUpstreamRedirects(t *testing.T) {
 
 // What a model server sends beside the answer stays here: the credential, its own words, its headers.
 func TestAttackUpstreamTalks(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	tell := []string{
 		"X-Echo", "Bearer " + credential, "Set-Cookie", "a=" + credential, "Www-Authenticate", credential, "X-Sluice-Model", "forged", "X-Request-Id", "forged",
@@ -291,6 +293,7 @@ headers := {"x-line": "a\r\nx-forged: b"} if input.params.seed == 99
 // What an endpoint does not know is dropped there and told, refused where the configuration says so, and left to the
 // endpoint that takes it.
 func TestUnknownParametersByEndpoint(t *testing.T) {
+	alone(t)
 	m := modelserver.New(t)
 	config := func(first, more string) string {
 		return gateway.Callers + "models:\n  - name: model-a\n    endpoints:\n      - {name: one, provider: openai, url: " + quote(m.URL()) + ", requires: [redact], unknown_parameters: " + first + "}\n" + more + gateway.Rest

@@ -157,6 +157,7 @@ func TestAttackAmbiguousRequests(t *testing.T) {
 
 // Bodies that are not JSON as RFC 8259 has it, or too much of it.
 func TestAttackMalformedRequests(t *testing.T) {
+	alone(t)
 	s := besiege(t)
 	f := func(body, code string) {
 		t.Helper()

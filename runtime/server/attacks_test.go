@@ -45,6 +45,15 @@ func model(m *modelserver.Server) string {
 	return strings.Replace(gateway.Model(m.URL()), "requires:", "credential: {env: SLUICE_TEST_UPSTREAM}, requires:", 1)
 }
 
+// alone leaves a test out under the race detector: in it one caller asks after the other, through code that the others try
+// all at once.
+func alone(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("nothing is concurrent in it")
+	}
+}
+
 // besiege starts a gateway with keys for red, red2 and blue, model-a, redaction both ways and a cache.
 func besiege(t *testing.T, steps ...modelserver.Step) *siege {
 	t.Helper()

@@ -93,6 +93,7 @@ func TestCompressedBodies(t *testing.T) {
 
 // How far a body may swell is the configuration's.
 func TestInflation(t *testing.T) {
+	alone(t)
 	m := modelserver.New(t)
 	s := besiegeWith(t, m, gateway.Callers+model(m)+gateway.Rest+"limits: {inflation: 1100}\n", nil)
 	if r := s.Post("red", chatPath, gzipped(strings.Repeat(" ", 1<<20)+ask("x")), "Content-Encoding", "gzip"); r.Status != 200 {

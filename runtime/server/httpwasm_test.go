@@ -29,6 +29,7 @@ func toM(text string) string { return strings.Replace(ask(text), `"model-a"`, `"
 
 // What a handler writes into a request is redacted before the model server gets it, although redact stands before it.
 func TestHandlerRequest(t *testing.T) {
+	alone(t)
 	f := func(config, body string, step modelserver.Step) {
 		t.Helper()
 		s := handling(t, `on: [request], config: `+config)
@@ -48,6 +49,7 @@ func TestHandlerRequest(t *testing.T) {
 
 // What a handler sees of a caller by default tells nothing of who that is; only one that is trusted sees it all.
 func TestHandlerViews(t *testing.T) {
+	alone(t)
 	f := func(view, path string, header []string, want ...string) {
 		t.Helper()
 		s := handling(t, `on: [request], view: `+view+`, config: secrets`)
@@ -79,6 +81,7 @@ func TestHandlerStream(t *testing.T) {
 
 // A handler that wants nothing of the answer leaves the stream as it comes.
 func TestHandlerStreamsFreely(t *testing.T) {
+	alone(t)
 	for _, on := range []string{"on: [request]", "on: [request, response]"} {
 		s := handling(t, on+`, config: nothing/nothing`)
 		s.m.Script(modelserver.Stream("all", " is", " well"))
@@ -89,6 +92,7 @@ func TestHandlerStreamsFreely(t *testing.T) {
 }
 
 func TestHandlerStreamRefused(t *testing.T) {
+	alone(t)
 	s := handling(t, `on: [request, response], stream: refuse, config: asks/mail`)
 	if r := s.Post("red", chatPath, streamed(toM("hi"))); r.Status != 400 || !strings.Contains(r.Body, "needs the whole answer: ask without stream") {
 		t.Errorf("%d %s", r.Status, r.Body)
@@ -97,6 +101,7 @@ func TestHandlerStreamRefused(t *testing.T) {
 
 // A verdict is the caller's answer; a breakage stops the request before the model server, an answer before the caller.
 func TestHandlerEnds(t *testing.T) {
+	alone(t)
 	f := func(config string, status int, sent int, words ...string) {
 		t.Helper()
 		s := handling(t, `on: [request, response], stream: buffer, config: `+config)

@@ -137,6 +137,7 @@ func TestMessagesErrors(t *testing.T) {
 // Counting usage tokens is an exchange: the text leaves as it would for an answer, and where no endpoint can count nobody
 // guesses.
 func TestCountTokens(t *testing.T) {
+	alone(t)
 	s := speaking(t, modelserver.Messages("x"))
 	body := `{"model":"model-a","messages":[{"role":"user","content":"mail ana@example.com"}]}`
 	for range 2 {

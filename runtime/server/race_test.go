@@ -2,5 +2,5 @@
 
 package server_test
 
-// raceDetector has the walks over every place of a body try a part of them: each request is like the others to it.
+// raceDetector leaves out what has nothing concurrent in it: see alone.
 const raceDetector = true

@@ -262,6 +262,7 @@ var finishes = map[string]bool{"tool_calls": true, "tool_use": true, "completed"
 // Every surface reaches a model of every API, whole and streamed: redacted on the way out, restored and masked on the way
 // in, the tool call in its place, usage known.
 func TestAnySurfaceToAnyModel(t *testing.T) {
+	alone(t)
 	for _, api := range dialects {
 		t.Run(api.name, func(t *testing.T) {
 			m := modelserver.New(t, api.answer)
@@ -311,6 +312,7 @@ func sameJSON(a, b string) bool {
 
 // What the endpoint's API cannot say is refused by its path, and no byte of it leaves; another endpoint that can is asked.
 func TestWhatCannotBeTranslated(t *testing.T) {
+	alone(t)
 	m := modelserver.New(t, modelserver.Messages("x"))
 	other := modelserver.New(t, modelserver.Answer("from the other"))
 	model := func(more string) string {
@@ -337,6 +339,7 @@ func TestWhatCannotBeTranslated(t *testing.T) {
 // A translated stream that is cut, or in which the model server reports a failure, ends as a failure: in the words of the
 // caller's own API, without the end that a complete answer has.
 func TestTranslatedStreamsThatBreak(t *testing.T) {
+	alone(t)
 	f := func(name, endpoint, path, body string, broken modelserver.Step, end string) {
 		t.Helper()
 		m := modelserver.New(t, broken)

@@ -286,6 +286,21 @@ func Die(first Step) Step {
 	}
 }
 
+// sleep waits unless the server is stopped.
+func (s *Server) sleep(d time.Duration) bool {
+	if d == 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.stop:
+		return false
+	}
+}
+
 // Raw sends exactly those bytes, piece by piece, over the bare connection and closes it. It needs HTTP/1.1.
 func Raw(pieces ...string) Step { return Slow(0, pieces...) }
 
@@ -298,8 +313,8 @@ func Slow(pause time.Duration, pieces ...string) Step {
 		}
 		defer func() { _ = conn.Close() }() // the script may have left it broken
 		for i, p := range pieces {
-			if i > 0 {
-				time.Sleep(pause)
+			if i > 0 && !w.(hanger).s.sleep(pause) {
+				return
 			}
 			if _, err := io.WriteString(conn, p); err != nil {
 				return
