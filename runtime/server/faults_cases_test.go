@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -49,7 +48,7 @@ func faultsOf(pems pemFiles) []fault {
 	letters := "data: " + chunk(0, `"content":"grün"`) + "\n\ndata: [DONE]\n\n"
 	return []fault{
 		{name: "nothing goes wrong", whole: good},
-		{name: "refused", url: refused()},
+		{name: "refused", url: "http://127.0.0.1:1/v1"}, // nobody listens there, and nobody is given that port
 		{name: "no such host", url: "http://" + strings.Repeat("a", 64) + ".example/v1"},
 		{name: "TLS: expired", url: pems.urls["expired"], ca: "expired.pem"},
 		{name: "TLS: another host's certificate", url: pems.urls["otherhost"], ca: "otherhost.pem"},
@@ -132,14 +131,4 @@ func faultsOf(pems pemFiles) []fault {
 		{name: "events of nothing", whole: good, flow: sse("data:\n\ndata: \n\ndata: [DONE]\n\n")},
 		{name: "an event's data over two lines", whole: good, flow: sse("data: " + said[:30] + "\ndata: " + said[30:] + "\n\ndata: [DONE]\n\n")},
 	}
-}
-
-// refused is the URL of a port that nobody listens at.
-func refused() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = l.Close() }()
-	return "http://" + l.Addr().String() + "/v1"
 }
