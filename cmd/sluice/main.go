@@ -24,7 +24,7 @@ var errSilent = errors.New("")
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal does what signals do by default: it ends the process at once
+	context.AfterFunc(ctx, stop) // a second signal does what signals do by default, unless the command hears it too: it ends the process
 	root := command()
 	root.SetArgs(args)
 	root.SetOut(stdout)

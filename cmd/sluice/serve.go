@@ -76,15 +76,20 @@ func serve(ctx context.Context, o control.Options, stdout io.Writer) error {
 	if g.admin != nil {
 		go func() { failed <- g.admin.Serve(g.private) }()
 	}
+	hurry := context.Background()
 	select {
 	case <-ctx.Done():
-		g.leave(stdout)
+		var unhook context.CancelFunc
+		hurry, unhook = signal.NotifyContext(hurry, os.Interrupt, syscall.SIGTERM)
+		defer unhook()
+		context.AfterFunc(hurry, unhook) // a third one does what signals do by default
+		g.leave(hurry, stdout)
 	case err = <-failed:
 	}
 	g.control.Stopping()
 	stop()
 	<-ended
-	return errors.Join(err, g.close(stdout))
+	return errors.Join(err, g.close(hurry, stdout))
 }
 
 // start builds the first generation and opens the listeners. Nothing listens before everything else is known to be good.
@@ -163,7 +168,8 @@ func (g *gateway) hup(ctx context.Context) {
 }
 
 // leave lets readiness say that the gateway stops, before it does: whoever sends it requests by that goes elsewhere first.
-func (g *gateway) leave(stdout io.Writer) {
+// The end of hurry, which is a second signal, cuts it short.
+func (g *gateway) leave(hurry context.Context, stdout io.Writer) {
 	g.control.Stopping()
 	delay := g.control.Config().Drain.Delay
 	if delay == 0 {
@@ -171,15 +177,21 @@ func (g *gateway) leave(stdout io.Writer) {
 	}
 	fmt.Fprintf(stdout, "stopping: not ready any more, new requests are taken for another %s; a second signal ends it now\n", delay)
 	g.server.Leave()
-	time.Sleep(delay)
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-hurry.Done():
+	}
 }
 
-// close drains and ends everything, in the order that loses nothing.
-func (g *gateway) close(stdout io.Writer) error {
+// close drains and ends everything, in the order that loses nothing: also exchanges that the end of hurry does not let
+// finish have their records.
+func (g *gateway) close(hurry context.Context, stdout io.Writer) error {
 	if n := g.control.Pipeline().Running(); n > 0 {
 		fmt.Fprintf(stdout, "stopping: waiting up to %s for %d running exchanges; a second signal ends them now\n", g.drain, n)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), g.drain)
+	ctx, cancel := context.WithTimeout(hurry, g.drain)
 	defer cancel()
 	err := g.server.Shutdown(ctx)
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -29,12 +29,8 @@ const anthropicVersion = "2023-06-01"
 
 func newAnthropic(o Options) (upstream.Caller, error) {
 	// The API's own clients are given the address without the version, others with it.
-	url := strings.TrimSuffix(strings.TrimRight(o.URL, "/"), "/v1")
-	t := upstream.TransportOptions{URL: url, RootCAs: o.RootCAs, ClientCert: o.ClientCert, Timeouts: o.Timeouts, MaxAnswer: o.MaxAnswer}
-	if o.Registry == nil {
-		o.Registry = new(upstream.Registry)
-	}
-	transport, err := o.Registry.Transport(t)
+	o.URL = strings.TrimSuffix(strings.TrimRight(o.URL, "/"), "/v1")
+	transport, err := transportOf(o)
 	if err != nil {
 		return nil, err
 	}
@@ -135,10 +131,7 @@ func (d *anthropicAPI) Probe(ctx context.Context) error {
 // stream begins a streamed answer.
 func (d *anthropicAPI) stream(resp *upstream.Response) (*upstream.Reply, error) {
 	if resp.Header.ContentType != "text/event-stream" {
-		_ = resp.Close()
-		f := upstream.Broken("the answer is not an event stream although one was asked for")
-		f.Status = resp.Status
-		return nil, f
+		return nil, notStreamed(resp)
 	}
 	events := &anthropicEvents{resp: resp, reader: sse.NewReader(resp, d.maxEvent)}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: events}, nil

@@ -81,10 +81,7 @@ func (d *bedrock) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, 
 		return whole(resp)
 	}
 	if resp.Header.ContentType != "application/vnd.amazon.eventstream" {
-		_ = resp.Close()
-		f := upstream.Broken("the answer is not an event stream although one was asked for")
-		f.Status = resp.Status
-		return nil, f
+		return nil, notStreamed(resp)
 	}
 	events := &bedrockEvents{resp: resp, source: &io.LimitedReader{R: resp}, decoder: eventstream.NewDecoder(), most: d.maxEvent}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: events}, nil

@@ -70,10 +70,7 @@ func (d *gemini) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 		return whole(resp)
 	}
 	if resp.Header.ContentType != "text/event-stream" {
-		_ = resp.Close()
-		f := upstream.Broken("the answer is not an event stream although one was asked for")
-		f.Status = resp.Status
-		return nil, f
+		return nil, notStreamed(resp)
 	}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: &geminiEvents{resp: resp, reader: sse.NewReader(resp, d.maxEvent)}}, nil
 }
@@ -84,14 +81,7 @@ func (d *gemini) Probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if resp.Status >= 200 && resp.Status <= 299 {
-		return resp.Close()
-	}
-	f, _ := resp.Fail()
-	if resp.Status == 404 || resp.Status == 405 {
-		return nil
-	}
-	return f
+	return lives(resp)
 }
 
 // geminiEvents reads a stream. The API has no word that ends one: it is complete where an event has told why the answer

@@ -68,12 +68,5 @@ func (d *oip) Probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if resp.Status >= 200 && resp.Status <= 299 {
-		return resp.Close()
-	}
-	f, _ := resp.Fail()
-	if resp.Status == 404 || resp.Status == 405 {
-		return nil
-	}
-	return f
+	return lives(resp)
 }

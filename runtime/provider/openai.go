@@ -153,6 +153,26 @@ func notJSON(status int) error {
 	return f
 }
 
+// notStreamed ends an answer that is whole where a stream was asked for.
+func notStreamed(resp *upstream.Response) error {
+	_ = resp.Close() // the failure says it all
+	f := upstream.Broken("the answer is not an event stream although one was asked for")
+	f.Status = resp.Status
+	return f
+}
+
+// lives tells of the answer to a probe whether the server is there; one that has no such page (404, 405) is.
+func lives(resp *upstream.Response) error {
+	if resp.Status >= 200 && resp.Status <= 299 {
+		return resp.Close()
+	}
+	f, _ := resp.Fail()
+	if resp.Status == 404 || resp.Status == 405 {
+		return nil
+	}
+	return f
+}
+
 // reported is the failure of a model server that answers 200 and then says that it failed.
 func reported(status int) error {
 	f := upstream.Broken("the answer reports an error under status %d", status)
@@ -163,10 +183,7 @@ func reported(status int) error {
 // stream begins a streamed answer. One whose events are typed ends with the last of a response.
 func (d *openAI) stream(resp *upstream.Response, typed bool) (*upstream.Reply, error) {
 	if resp.Header.ContentType != "text/event-stream" {
-		_ = resp.Close()
-		f := upstream.Broken("the answer is not an event stream although one was asked for")
-		f.Status = resp.Status
-		return nil, f
+		return nil, notStreamed(resp)
 	}
 	events := &openAIEvents{resp: resp, reader: sse.NewReader(resp, d.maxEvent), typed: typed}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: events}, nil
