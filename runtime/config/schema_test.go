@@ -151,7 +151,7 @@ func notations(t reflect.Type) *jsonschema.Schema {
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, name := range []string{"types.go", "ref.go", "credential.go", "routing.go"} {
+	for _, name := range []string{"types.go", "types_model.go", "types_filter.go", "ref.go", "credential.go", "routing.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
