@@ -21,8 +21,8 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
-// bedrock speaks Amazon Bedrock's Converse and ConverseStream, at https://bedrock-runtime.REGION.amazonaws.com. The model
-// is in the path. The secret is a Bedrock API key, or access keys as the JSON that AWS's credential_process writes, with
+// bedrock speaks Amazon Bedrock's Converse, ConverseStream and CountTokens, and InvokeModel of models that embed or rank, at
+// https://bedrock-runtime.REGION.amazonaws.com. The model is in the path. The secret is a Bedrock API key, or access keys as the JSON that AWS's credential_process writes, with
 // which each request is signed (Signature Version 4).
 type bedrock struct {
 	transport  *upstream.Transport
@@ -59,16 +59,29 @@ func regionOf(address string) string {
 // Close gives up the connections.
 func (d *bedrock) Close() error { return d.transport.Close() }
 
+// bedrockVerb is the end of a call's path; "" if the API has no such operation.
+func bedrockVerb(c *upstream.Call) string {
+	switch {
+	case c.Operation == wire.ChatCompletions && c.Stream:
+		return "/converse-stream"
+	case c.Operation == wire.ChatCompletions:
+		return "/converse"
+	case c.Operation == wire.CountTokens:
+		return "/count-tokens"
+	case c.Operation == wire.Embeddings, c.Operation == wire.Rerank:
+		return "/invoke"
+	default:
+		return ""
+	}
+}
+
 // Call sends one request.
 func (d *bedrock) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
-	if c.Operation != wire.ChatCompletions {
+	verb := bedrockVerb(c)
+	if verb == "" {
 		return nil, unsupported(c.Operation)
 	}
-	path := "/model/" + url.PathEscape(c.Model) + "/converse"
-	if c.Stream {
-		path += "-stream"
-	}
-	req := upstream.Request{Path: path, Body: c.Body, RequestID: c.RequestID, Header: c.Header}
+	req := upstream.Request{Path: "/model/" + url.PathEscape(c.Model) + verb, Body: c.Body, RequestID: c.RequestID, Header: c.Header}
 	resp, err := send(ctx, d.transport, d.credential, &req, d.sign)
 	if err != nil {
 		return nil, err
@@ -78,13 +91,28 @@ func (d *bedrock) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, 
 		return nil, f
 	}
 	if !c.Stream {
-		return whole(resp)
+		reply, err := whole(resp)
+		if err == nil && resp.Header.InputTokens != "" && verb == "/invoke" {
+			reply.Body = withTokens(reply.Body, resp.Header.InputTokens)
+		}
+		return reply, err
 	}
 	if resp.Header.ContentType != "application/vnd.amazon.eventstream" {
 		return nil, notStreamed(resp)
 	}
 	events := &bedrockEvents{resp: resp, source: &io.LimitedReader{R: resp}, decoder: eventstream.NewDecoder(), most: d.maxEvent}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: events}, nil
+}
+
+// withTokens is an answer with the usage that its head told: in the member inputTokens, before its own members.
+func withTokens(body []byte, tokens string) []byte {
+	_, rest, _ := bytes.Cut(body, []byte("{"))
+	out := append(make([]byte, 0, len(body)+len(tokens)+20), `{"inputTokens":`...)
+	out = append(out, tokens...)
+	if trimmed := bytes.TrimLeft(rest, " \t\r\n"); len(trimmed) > 0 && trimmed[0] != '}' {
+		out = append(out, ',')
+	}
+	return append(out, rest...)
 }
 
 // accessKeys are what AWS's credential_process writes.

@@ -132,3 +132,66 @@ func TestBedrockStream(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Counts, embeddings and rankings go to the paths of their own, each model's in its form; texts that a model takes one at a
+// time leave one after the other, and what fails of them fails the whole.
+func TestBedrockOperations(t *testing.T) {
+	s := modelserver.New(t)
+	c := dialBedrock(t, s, "k")
+	call := func(op wire.Operation, format, model, rest string) *upstream.Call {
+		return &upstream.Call{Operation: op, Format: format, Model: model, Body: []byte(`{"model":"` + model + `",` + rest + `}`)}
+	}
+	f := func(call *upstream.Call, want string, steps ...modelserver.Step) []modelserver.Request {
+		t.Helper()
+		had := len(s.Requests())
+		s.Script(steps...)
+		reply, err := c.Call(t.Context(), call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(reply.Body) != want {
+			t.Errorf("got %s", reply.Body)
+		}
+		return s.Requests()[had:]
+	}
+	sent := func(got []modelserver.Request, path string, bodies ...string) {
+		t.Helper()
+		if len(got) != len(bodies) {
+			t.Fatalf("%d requests, want %d", len(got), len(bodies))
+		}
+		for i, b := range bodies {
+			if got[i].Path != path || string(got[i].Body) != b {
+				t.Errorf("asked at %s for %s", got[i].Path, got[i].Body)
+			}
+		}
+	}
+	got := f(call(wire.CountTokens, "anthropic.count_tokens", "anthropic.claude-v1:0", `"messages":[{"role":"user","content":"Hi"}]`),
+		`{"input_tokens":15}`, modelserver.JSON(`{"inputTokens":15}`))
+	sent(got, "/model/anthropic.claude-v1:0/count-tokens", `{"input":{"converse":{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}}}`)
+
+	const titan, path = "amazon.titan-embed-text-v2:0", "/model/amazon.titan-embed-text-v2:0/invoke"
+	two := call(wire.Embeddings, "openai.embeddings", titan, `"input":["a","b"],"dimensions":256`)
+	got = f(two, `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1]},{"object":"embedding","index":1,"embedding":[2]}],"model":"`+titan+`","usage":{"prompt_tokens":7,"total_tokens":7}}`,
+		modelserver.JSON(`{"embedding":[1],"inputTextTokenCount":3}`), modelserver.JSON(`{"embedding":[2],"inputTextTokenCount":4}`))
+	sent(got, path, `{"inputText":"a","dimensions":256}`, `{"inputText":"b","dimensions":256}`)
+	s.Script(modelserver.JSON(`{"embedding":[1],"inputTextTokenCount":3}`), modelserver.Status(429, `{"message":"SECRET"}`))
+	if _, err := c.Call(t.Context(), two); failure(t, err).Code != wire.RateLimited {
+		t.Errorf("got %v", err)
+	}
+
+	got = f(call(wire.Embeddings, "openai.embeddings", "cohere.embed-v4:0", `"input":"a","input_type":"query","encoding_format":"base64"`),
+		`{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AACAPw=="}],"model":"cohere.embed-v4:0","usage":{"prompt_tokens":5,"total_tokens":5}}`,
+		func(w http.ResponseWriter, r *http.Request, body []byte) {
+			w.Header().Set("X-Amzn-Bedrock-Input-Token-Count", "5")
+			modelserver.JSON(`{"embeddings":[[1]],"id":"x","response_type":"embeddings_floats","texts":["SECRET"]}`)(w, r, body)
+		})
+	sent(got, "/model/cohere.embed-v4:0/invoke", `{"texts":["a"],"input_type":"search_query"}`)
+
+	got = f(call(wire.Rerank, "openai.rerank", "cohere.rerank-v3-5:0", `"query":"q","documents":["a","b"],"top_n":1`),
+		`{"model":"cohere.rerank-v3-5:0","results":[{"index":1,"relevance_score":0.75}]}`,
+		modelserver.JSON(`{"results":[{"index":1,"relevance_score":0.75},{"index":0,"relevance_score":0.5}]}`))
+	sent(got, "/model/cohere.rerank-v3-5:0/invoke", `{"query":"q","documents":["a","b"],"api_version":2}`)
+	if _, err := c.Call(t.Context(), call(wire.Embeddings, "openai.embeddings", "amazon.nova", `"input":"a"`)); failure(t, err).Param != "model" {
+		t.Errorf("got %v", err)
+	}
+}

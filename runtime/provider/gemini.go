@@ -14,12 +14,25 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
-// gemini speaks Google's generateContent, at the Gemini API (https://generativelanguage.googleapis.com/v1beta) and at
-// Vertex AI (.../v1/projects/P/locations/L/publishers/google). The model is in the path.
+// gemini speaks Google's generateContent, countTokens and embeddings, at the Gemini API
+// (https://generativelanguage.googleapis.com/v1beta) and at Vertex AI (.../v1/projects/P/locations/L/publishers/google),
+// whose counts and embeddings are said otherwise. The model is in the path.
 type gemini struct {
 	transport  *upstream.Transport
 	credential Credential
 	maxEvent   int
+	vertex     bool
+}
+
+// isVertex tells whether an endpoint is Vertex AI's.
+func isVertex(url string) bool { return strings.Contains(url, "/publishers/") }
+
+// geminiFormats are the formats of either API.
+func geminiFormats(o Options) []string {
+	if isVertex(o.URL) {
+		return []string{"gemini.generate", "vertex.count", "vertex.embed"}
+	}
+	return []string{"gemini.generate", "gemini.count", "gemini.embed"}
 }
 
 func newGemini(o Options) (upstream.Caller, error) {
@@ -30,7 +43,7 @@ func newGemini(o Options) (upstream.Caller, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = defaultMaxEvent
 	}
-	return &gemini{transport: transport, credential: o.Credential, maxEvent: o.MaxEvent}, nil
+	return &gemini{transport: transport, credential: o.Credential, maxEvent: o.MaxEvent, vertex: isVertex(o.URL)}, nil
 }
 
 // Close gives up the connections.
@@ -46,18 +59,32 @@ func googleKey(req *upstream.Request, secret string) {
 	req.Own = []upstream.Field{{Name: "X-Goog-Api-Key", Value: secret}}
 }
 
+// verb is the end of a call's path; "" if the API has no such operation.
+func (d *gemini) verb(c *upstream.Call) string {
+	switch {
+	case c.Operation == wire.ChatCompletions && c.Stream:
+		return ":streamGenerateContent?alt=sse"
+	case c.Operation == wire.ChatCompletions:
+		return ":generateContent"
+	case c.Operation == wire.CountTokens:
+		return ":countTokens"
+	case c.Operation == wire.Embeddings && d.vertex:
+		return ":predict"
+	case c.Operation == wire.Embeddings:
+		return ":batchEmbedContents"
+	default:
+		return ""
+	}
+}
+
 // Call sends one request.
 func (d *gemini) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
-	if c.Operation != wire.ChatCompletions {
+	verb := d.verb(c)
+	if verb == "" {
 		return nil, unsupported(c.Operation)
 	}
 	path := "/models/" + url.PathEscape(strings.TrimPrefix(c.Model, "models/"))
-	if c.Stream {
-		path += ":streamGenerateContent?alt=sse"
-	} else {
-		path += ":generateContent"
-	}
-	req := upstream.Request{Path: path, Body: c.Body, Stream: c.Stream, RequestID: c.RequestID, Header: c.Header}
+	req := upstream.Request{Path: path + verb, Body: c.Body, Stream: c.Stream, RequestID: c.RequestID, Header: c.Header}
 	resp, err := send(ctx, d.transport, d.credential, &req, googleKey)
 	if err != nil {
 		return nil, err

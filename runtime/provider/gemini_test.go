@@ -56,7 +56,7 @@ func TestGeminiRequest(t *testing.T) {
 	f("AIza-key", "AIza-key", "")
 	f("ya29.token", "", "Bearer ya29.token")
 	c := dialGemini(t, s, "k")
-	_, err := c.Call(t.Context(), &upstream.Call{Operation: wire.Embeddings, Format: "openai.embeddings"})
+	_, err := c.Call(t.Context(), &upstream.Call{Operation: wire.Rerank, Format: "openai.rerank"})
 	if got := failure(t, err); got.Code != wire.UnsupportedOp || got.BodySent {
 		t.Errorf("got %+v", got)
 	}
@@ -96,4 +96,40 @@ func TestGeminiStream(t *testing.T) {
 	if last, err := read(); failure(t, err).Code != wire.StreamInterrupted || last == "[DONE]" {
 		t.Errorf("got %s %v", last, err)
 	}
+}
+
+// Counts and embeddings go to the paths of either of Google's APIs, each in its own form.
+func TestGeminiOperations(t *testing.T) {
+	s := modelserver.New(t)
+	f := func(base string, call *upstream.Call, answer, path, sent, want string) {
+		t.Helper()
+		c, err := provider.New("gemini", provider.Options{URL: strings.TrimSuffix(s.URL(), "/v1") + base, Credential: fixed("k")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.(io.Closer).Close() }()
+		s.Script(modelserver.JSON(answer))
+		reply, err := c.Call(t.Context(), call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := s.Requests()
+		if got := seen[len(seen)-1]; got.Path != base+path || string(got.Body) != sent {
+			t.Errorf("asked at %s for %s", got.Path, got.Body)
+		}
+		if string(reply.Body) != want {
+			t.Errorf("got %s", reply.Body)
+		}
+	}
+	const vertex = "/v1/projects/p/locations/l/publishers/google"
+	count := &upstream.Call{Operation: wire.CountTokens, Format: "anthropic.count_tokens", Model: "g", Body: []byte(`{"model":"g","messages":[{"role":"user","content":"Hi"}]}`)}
+	f("/v1beta", count, `{"totalTokens":4}`, "/models/g:countTokens",
+		`{"generateContentRequest":{"model":"models/g","contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{}}}`, `{"input_tokens":4}`)
+	f(vertex, count, `{"totalTokens":4}`, "/models/g:countTokens", `{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{}}`, `{"input_tokens":4}`)
+	embed := &upstream.Call{Operation: wire.Embeddings, Format: "openai.embeddings", Model: "models/g", Body: []byte(`{"model":"models/g","input":"Hi"}`)}
+	const vectors = `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"model":"models/g","usage":{"prompt_tokens":2,"total_tokens":2}}`
+	f("/v1beta", embed, `{"embeddings":[{"values":[0.5]}],"usageMetadata":{"promptTokenCount":2}}`, "/models/g:batchEmbedContents",
+		`{"requests":[{"model":"models/g","content":{"parts":[{"text":"Hi"}]}}]}`, vectors)
+	f(vertex, embed, `{"predictions":[{"embeddings":{"values":[0.5],"statistics":{"token_count":2}}}]}`, "/models/g:predict",
+		`{"instances":[{"content":"Hi"}],"parameters":{}}`, vectors)
 }

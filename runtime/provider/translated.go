@@ -56,21 +56,25 @@ func (t *translated) Call(ctx context.Context, c *upstream.Call) (*upstream.Repl
 }
 
 func (t *translated) through(ctx context.Context, pair translate.Pair, c *upstream.Call) (*upstream.Reply, error) {
-	body, err := pair.Request(nil, c.Body, t.options)
+	bodies, asked, err := pair.Requests(c.Body, t.options)
 	if err != nil {
 		return nil, untold(err)
 	}
-	out := *c
-	out.Operation, out.Format, out.Body = pair.Operation(), pair.To(), body
-	reply, err := t.native.Call(ctx, &out)
-	if err != nil {
-		return nil, err
+	var reply *upstream.Reply
+	replies := make([][]byte, len(bodies))
+	for i, body := range bodies {
+		out := *c
+		out.Operation, out.Format, out.Body = pair.Operation(), pair.To(), body
+		if reply, err = t.native.Call(ctx, &out); err != nil {
+			return nil, err
+		}
+		replies[i] = reply.Body
 	}
 	if reply.Events != nil {
-		reply.Events = &translatedEvents{native: reply.Events, stream: pair.Stream()}
+		reply.Events = &translatedEvents{native: reply.Events, stream: pair.Stream(asked)}
 		return reply, nil
 	}
-	if reply.Body, err = pair.Answer(nil, reply.Body); err != nil {
+	if reply.Body, err = pair.Answer(nil, asked, replies...); err != nil {
 		return nil, upstream.Broken("the answer cannot be translated: %w", err)
 	}
 	return reply, nil

@@ -66,6 +66,7 @@ type Header struct {
 	ContentType string        // lower case, without parameters
 	RetryAfter  time.Duration // 0: none
 	Fields      []Field       // those that may travel on to the caller
+	InputTokens string        // digits: how many usage tokens were read, where the head says so; "": it does not
 
 	limited bool    // the status says that a limit is reached: which one is of interest
 	spent   string  // the limit of anthropic-ratelimit-* that nothing remains of
@@ -85,6 +86,10 @@ func (h *Header) set(name, value string) {
 		if h.RetryAfter == 0 {
 			h.RetryAfter = retryAfter(value, time.Now())
 		}
+	case strings.EqualFold(name, usageField):
+		if _, err := strconv.ParseUint(value, 10, 62); err == nil {
+			h.InputTokens = value
+		}
 	case h.limited && hasPrefix(name, limitPrefix):
 		h.limit(strings.ToLower(name[len(limitPrefix):]), value)
 	default:
@@ -100,6 +105,9 @@ func (h *Header) set(name, value string) {
 func hasPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
+
+// usageField is the field with which Amazon Bedrock tells usage where its models' answers have no place for it.
+const usageField = "X-Amzn-Bedrock-Input-Token-Count"
 
 // limitPrefix is what the fields of Anthropic's limits begin with; then come the limit's name and limit, remaining or reset
 // (Anthropic API, "Rate limits").

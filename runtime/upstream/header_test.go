@@ -29,7 +29,7 @@ func TestHeaderSet(t *testing.T) {
 		for i := 0; i < len(fields); i += 2 {
 			h.set(fields[i], fields[i+1])
 		}
-		if h.ContentType != want.ContentType || h.RetryAfter != want.RetryAfter || !slices.Equal(h.Fields, want.Fields) {
+		if h.ContentType != want.ContentType || h.RetryAfter != want.RetryAfter || h.InputTokens != want.InputTokens || !slices.Equal(h.Fields, want.Fields) {
 			t.Errorf("%q: got %+v, want %+v", fields, h, want)
 		}
 	}
@@ -43,6 +43,8 @@ func TestHeaderSet(t *testing.T) {
 		f(Header{}, "Retry-After", odd, "Retry-After-Ms", odd)
 	}
 	f(Header{Fields: []Field{{"openai-version", "1"}}}, "OpenAI-Version", "1", "X-Other", "2", "Set-Cookie", "3")
+	f(Header{InputTokens: "12"}, "x-amzn-bedrock-input-token-count", "12")
+	f(Header{}, "X-Amzn-Bedrock-Input-Token-Count", "-1", "X-Amzn-Bedrock-Input-Token-Count", `1,"x":1`)
 	f(Header{}, "Openai-Version", strings.Repeat("x", 300))
 }
 

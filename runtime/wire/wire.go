@@ -294,7 +294,7 @@ type Usage struct {
 // Then is the usage after a later report on the same answer: what that does not tell stays.
 func (u Usage) Then(later Usage) Usage {
 	if later.Input > 0 {
-		u.Input, u.Cached = later.Input, later.Cached
+		u.Input, u.Cached, u.Estimated = later.Input, later.Cached, later.Estimated
 	}
 	if later.Output > 0 {
 		u.Output = later.Output

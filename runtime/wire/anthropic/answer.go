@@ -112,18 +112,19 @@ func stopReason(b []byte) string {
 	return string(b)
 }
 
-// readUsage reads a usage object; what is none is not Known. The API counts what it read from its cache and wrote to it
-// beside the other input.
+// readUsage reads a usage object; what is none is not Known, nor is one that package translate estimated. The API counts
+// what it read from its cache and wrote to it beside the other input.
 func readUsage(u strictjson.Value) wire.Usage {
 	if u.Kind() != strictjson.Object {
 		return wire.Usage{}
 	}
 	cached := number(u.Get("cache_read_input_tokens"))
+	estimated, _ := u.Get("estimated").Bool()
 	return wire.Usage{
 		Input:  number(u.Get("input_tokens")) + cached + number(u.Get("cache_creation_input_tokens")),
 		Output: number(u.Get("output_tokens")),
 		Cached: cached,
-		Known:  true,
+		Known:  !estimated, Estimated: estimated,
 	}
 }
 
@@ -368,7 +369,7 @@ func (ev *event) delta(root strictjson.Value, s *walk.Said, index int, k kind) *
 
 // use takes a report of usage.
 func (ev *event) use(v strictjson.Value) {
-	if u := readUsage(v); u.Known {
+	if u := readUsage(v); u.Known || u.Estimated {
 		ev.Usage = &u
 	}
 }

@@ -108,16 +108,17 @@ func failed(root strictjson.Value) bool {
 	return k != strictjson.Invalid && k != strictjson.Null || string(root.Get("object").Bytes()) == "error"
 }
 
-// readUsage reads a usage object; what is none is not Known.
+// readUsage reads a usage object; what is none is not Known, nor is one that package translate estimated.
 func readUsage(u strictjson.Value) wire.Usage {
 	if u.Kind() != strictjson.Object {
 		return wire.Usage{}
 	}
+	estimated, _ := u.Get("estimated").Bool()
 	return wire.Usage{
 		Input:  count(u.Get("prompt_tokens")),
 		Output: count(u.Get("completion_tokens")),
 		Cached: count(u.Get("prompt_tokens_details", "cached_tokens")),
-		Known:  true,
+		Known:  !estimated, Estimated: estimated,
 	}
 }
 

@@ -168,7 +168,7 @@ var inputRows = []row{
 	{path: "stream", class: refused},
 	{path: "input", class: tokens, scope: asked},
 	{path: "encoding_format", class: enum, words: "float base64"},
-	{path: "input_type", class: enum, words: "query passage"},
+	{path: "input_type", class: enum, words: "query passage document search_query search_document classification clustering"},
 	{path: "truncate", class: enum, words: "NONE START END"},
 	{path: "embedding_type", class: enum, words: "float binary int8 uint8 ubinary"},
 	{path: "dimensions"},

@@ -17,20 +17,7 @@ var bedrock = &format{
 
 // writeConverse appends a request.
 func writeConverse(dst []byte, c *conversation, _ Options) []byte {
-	dst = append(dst, `{"messages":[`...)
-	for i := 0; i < len(c.turns); {
-		r, end := c.turns[i].role, i+1
-		for r != system && end < len(c.turns) && (c.turns[end].role == r || c.turns[end].role == system) {
-			end++
-		}
-		if r != system {
-			dst = writeConverseMessage(dst, c, c.turns[i:end], r)
-		}
-		i = end
-	}
-	dst = append(dst, ']')
-	dst = writeConverseSystem(dst, c)
-	dst = writeConverseTools(dst, c)
+	dst = writeConverseSaid(append(dst, '{'), c)
 	dst = append(dst, `,"inferenceConfig":{`...)
 	for _, m := range [...]struct {
 		key string
@@ -44,6 +31,23 @@ func writeConverse(dst []byte, c *conversation, _ Options) []byte {
 		dst = append(writeStrings(append(comma(dst), `"stopSequences":[`...), c.stop), ']')
 	}
 	return append(dst, "}}"...)
+}
+
+// writeConverseSaid appends the members that hold what was said and the tools.
+func writeConverseSaid(dst []byte, c *conversation) []byte {
+	dst = append(dst, `"messages":[`...)
+	for i := 0; i < len(c.turns); {
+		r, end := c.turns[i].role, i+1
+		for r != system && end < len(c.turns) && (c.turns[end].role == r || c.turns[end].role == system) {
+			end++
+		}
+		if r != system {
+			dst = writeConverseMessage(dst, c, c.turns[i:end], r)
+		}
+		i = end
+	}
+	dst = append(dst, ']')
+	return writeConverseTools(writeConverseSystem(dst, c), c)
 }
 
 func writeConverseSystem(dst []byte, c *conversation) []byte {

@@ -13,7 +13,7 @@ func BenchmarkTranslate(b *testing.B) {
 	text := strings.Repeat(`words and \"words\", some of them \u00fcber. `, 24)
 	call := `{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}`
 	turn := `{"role":"user","content":"` + text + `"},{"role":"assistant","content":"` + text + `","tool_calls":[` + call + `]},{"role":"tool","tool_call_id":"call_1","content":"` + text + `"},`
-	request := []byte(`{"model":"m","messages":[` + strings.Repeat(turn, 4) + `{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}`)
+	body := []byte(`{"model":"m","messages":[` + strings.Repeat(turn, 4) + `{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}`)
 	answer := []byte(`{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"` + text + text + `"},{"type":"tool_use","id":"t","name":"f","input":{"a":1}}],"stop_reason":"tool_use","usage":{"input_tokens":3,"output_tokens":4}}`)
 	events := [][]byte{[]byte(`{"type":"message_start","message":{"id":"msg_1","model":"m","usage":{"input_tokens":3,"output_tokens":1}}}`), []byte(`{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`)}
 	for i := range 40 {
@@ -39,15 +39,15 @@ func BenchmarkTranslate(b *testing.B) {
 		})
 	}
 	for _, to := range []string{"messages", "responses"} {
-		run("request/chat_to_"+to, between(b, "chat", to), len(request), func(p translate.Pair, dst []byte) ([]byte, error) {
-			return p.Request(dst, request, translate.Options{})
+		run("request/chat_to_"+to, between(b, "chat", to), len(body), func(p translate.Pair, _ []byte) ([]byte, error) {
+			return request(p, body, translate.Options{})
 		})
 	}
 	for _, from := range []string{"chat", "responses"} {
 		p := between(b, from, "messages")
-		run("answer/messages_to_"+from, p, len(answer), func(p translate.Pair, dst []byte) ([]byte, error) { return p.Answer(dst, answer) })
+		run("answer/messages_to_"+from, p, len(answer), func(p translate.Pair, dst []byte) ([]byte, error) { return p.Answer(dst, translate.Asked{}, answer) })
 		run("stream/messages_to_"+from, p, size, func(p translate.Pair, dst []byte) ([]byte, error) {
-			s := p.Stream()
+			s := p.Stream(translate.Asked{})
 			for _, e := range events {
 				if err := s.Event(e); err != nil {
 					return nil, err

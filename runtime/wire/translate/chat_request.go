@@ -13,7 +13,7 @@ var chat = &format{
 	says: imageURLs | imageDetail | files | anyFiles | reasons | stops | topKs | penalties | seeds | hot | objects | described |
 		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | thinking | schemas | uncalled | standard | serial | names | empties,
 	read: readChat, write: writeChat, readAnswer: readChatAnswer, writeAnswer: writeChatAnswer,
-	reader: func() eventReader { return new(chatReader) }, writer: func() eventWriter { return new(chatWriter) },
+	reader: func() eventReader { return new(chatReader) }, writer: func(*Asked) eventWriter { return new(chatWriter) },
 }
 
 // readChat reads a request.

@@ -32,7 +32,7 @@ func seeds(f *testing.F, suffix string) {
 
 // pairs calls f for each way there is.
 func pairs(f func(from, to string, p translate.Pair)) {
-	for from, a := range names {
+	for from, a := range spoken {
 		for to, b := range spoken {
 			if p, ok := translate.Between(a, b); ok && from != to {
 				f(from, to, p)
@@ -42,7 +42,10 @@ func pairs(f func(from, to string, p translate.Pair)) {
 }
 
 // readers are the formats themselves, which read what callers and model servers send.
-var readers = map[string]wire.Format{"chat": openai.Chat, "messages": anthropic.Messages, "responses": openai.Responses}
+var readers = map[string]wire.Format{
+	"chat": openai.Chat, "messages": anthropic.Messages, "responses": openai.Responses, "completions": openai.Completions,
+	"count": anthropic.CountTokens, "embeddings": openai.Embeddings, "rerank": openai.Rerank, "ranking": openai.Ranking,
+}
 
 // accepted holds a request against the format that it is in. What it may refuse is what it would have refused of the
 // caller as well: an unknown role, an opaque part.
@@ -69,7 +72,7 @@ func FuzzRequest(f *testing.F) {
 	seeds(f, ".request.json")
 	f.Fuzz(func(t *testing.T, body []byte) {
 		pairs(func(from, to string, p translate.Pair) {
-			out, err := p.Request(nil, body, translate.Options{})
+			out, err := request(p, body, translate.Options{})
 			if err != nil {
 				return
 			}
@@ -79,19 +82,19 @@ func FuzzRequest(f *testing.F) {
 			}
 			doc.Release()
 			accepted(t, to, out)
-			if names[to] == "" {
-				return // no caller speaks it
+			if names[to] == "" || names[from] == "" {
+				return // there is no way back
 			}
 			back := between(t, to, from)
-			again, err := back.Request(nil, out, translate.Options{})
+			again, err := request(back, out, translate.Options{})
 			if err != nil {
 				return // what the caller's format cannot say of it, such as a last message to continue
 			}
-			once, err := p.Request(nil, again, translate.Options{})
+			once, err := request(p, again, translate.Options{})
 			if err != nil {
 				t.Fatalf("%s to %s and back is refused: %v\nfirst %s\nback %s", from, to, err, out, again)
 			}
-			twice, err := back.Request(nil, once, translate.Options{})
+			twice, err := request(back, once, translate.Options{})
 			if err != nil || !same(t, twice, again) {
 				t.Fatalf("%s to %s, back, and again: %v\n%s\n%s", from, to, err, again, twice)
 			}
@@ -104,7 +107,7 @@ func FuzzAnswer(f *testing.F) {
 	seeds(f, ".answer.json")
 	f.Fuzz(func(t *testing.T, body []byte) {
 		pairs(func(from, to string, p translate.Pair) {
-			out, err := p.Answer(nil, body)
+			out, err := p.Answer(nil, translate.Asked{}, body)
 			if err != nil {
 				return
 			}
@@ -118,10 +121,10 @@ func FuzzAnswer(f *testing.F) {
 					t.Fatalf("%s: %v: %s", from, err, out)
 				}
 			}
-			if names[to] == "" {
-				return // no caller speaks it
+			if names[to] == "" || names[from] == "" {
+				return // there is no way back
 			}
-			if _, err := between(t, to, from).Answer(nil, out); err != nil {
+			if _, err := between(t, to, from).Answer(nil, translate.Asked{}, out); err != nil {
 				t.Fatalf("%s from %s cannot be read: %v: %s", from, to, err, out)
 			}
 		})
@@ -146,8 +149,8 @@ func FuzzStream(f *testing.F) {
 					}
 				}
 			}
-			if names[to] == "" {
-				return // no caller speaks it
+			if names[to] == "" || names[from] == "" {
+				return // there is no way back
 			}
 			if _, err := stream(t, between(t, to, from), out); err != nil {
 				t.Fatalf("%s from %s cannot be read: %v: %s", from, to, err, strings.Join(out, "\n"))

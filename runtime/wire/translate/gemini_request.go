@@ -17,7 +17,13 @@ var gemini = &format{
 
 // writeGemini appends a request.
 func writeGemini(dst []byte, c *conversation, _ Options) []byte {
-	dst = append(dst, `{"contents":[`...)
+	dst = writeGeminiTools(writeGeminiSaid(append(dst, '{'), c), c)
+	return append(writeGeminiConfig(dst, c), '}')
+}
+
+// writeGeminiSaid appends the members that hold what was said.
+func writeGeminiSaid(dst []byte, c *conversation) []byte {
+	dst = append(dst, `"contents":[`...)
 	for i := 0; i < len(c.turns); {
 		r, end := c.turns[i].role, i+1
 		for end < len(c.turns) && (c.turns[end].role == r || c.turns[end].role == system) {
@@ -30,11 +36,7 @@ func writeGemini(dst []byte, c *conversation, _ Options) []byte {
 			i++
 		}
 	}
-	dst = append(dst, ']')
-	dst = writeGeminiSystem(dst, c)
-	dst = writeGeminiTools(dst, c)
-	dst = append(dst, `,"generationConfig":{`...)
-	return append(writeGeminiConfig(dst, c), "}}"...)
+	return writeGeminiSystem(append(dst, ']'), c)
 }
 
 // writeGeminiSystem appends the system prompt: all system messages, for this API has one place.
@@ -127,7 +129,8 @@ func writeGeminiResult(dst []byte, c *conversation, p *part, parts []part) []byt
 	return append(writeJoined(dst, parts, text), "}}}"...)
 }
 
-func writeGeminiTools(dst []byte, c *conversation) []byte {
+// writeGeminiFunctions appends the tools.
+func writeGeminiFunctions(dst []byte, c *conversation) []byte {
 	if len(c.tools) == 0 {
 		return dst
 	}
@@ -140,7 +143,15 @@ func writeGeminiTools(dst []byte, c *conversation) []byte {
 		}
 		dst = append(memberRaw(dst, "parametersJsonSchema", t.schema), '}')
 	}
-	dst = append(dst, "]}]"...)
+	return append(dst, "]}]"...)
+}
+
+// writeGeminiTools appends the tools and which of them to call.
+func writeGeminiTools(dst []byte, c *conversation) []byte {
+	dst = writeGeminiFunctions(dst, c)
+	if len(c.tools) == 0 {
+		return dst
+	}
 	mode := ""
 	switch c.choice.how {
 	case none:
@@ -183,8 +194,9 @@ func thinkingBudget(effort string) int64 {
 	}
 }
 
-// writeGeminiConfig appends the members of generationConfig.
+// writeGeminiConfig appends generationConfig.
 func writeGeminiConfig(dst []byte, c *conversation) []byte {
+	dst = append(dst, `,"generationConfig":{`...)
 	put := func(key string, raw []byte) {
 		if raw != nil {
 			dst = append(append(append(append(comma(dst), '"'), key...), `":`...), raw...)
@@ -209,5 +221,5 @@ func writeGeminiConfig(dst []byte, c *conversation) []byte {
 		}
 		dst = append(dst, '}')
 	}
-	return dst
+	return append(dst, '}')
 }

@@ -97,7 +97,18 @@ func writeMessagesUsage(dst []byte, u *usage) []byte {
 	if u.reasoning > 0 {
 		dst = append(appendInt(append(dst, `,"output_tokens_details":{"thinking_tokens":`...), u.reasoning), '}')
 	}
+	if u.estimated {
+		dst = append(dst, `,"estimated":true`...)
+	}
 	return dst
+}
+
+// size counts the bytes of the answer's text.
+func (a *answer) size() (n int) {
+	for i := range a.parts {
+		n += len(a.parts[i].text)
+	}
+	return n
 }
 
 // writeMessagesAnswer appends a whole answer.
@@ -118,7 +129,8 @@ func writeMessagesAnswer(dst []byte, a *answer) ([]byte, error) {
 	}
 	dst = append(dst, "],"...)
 	dst = writeMessagesFinish(dst, messagesStop(a.finish, has(a.parts, call), has(a.parts, refusal)), a.stop)
-	dst = writeMessagesUsage(append(dst, `,"usage":{`...), &a.usage)
+	u := a.usage.orEstimate(a.prompt, a.size())
+	dst = writeMessagesUsage(append(dst, `,"usage":{`...), &u)
 	return append(dst, "}}"...), nil
 }
 

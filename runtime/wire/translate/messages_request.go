@@ -10,7 +10,7 @@ var messages = &format{
 	name: "anthropic.messages", operation: wire.Messages,
 	says: imageURLs | files | fileURLs | signed | richResults | prefill | stops | topKs | strictness | users | effortOff | thinking | schemas | uncalled | standard | serial,
 	read: readMessages, write: writeMessages, readAnswer: readMessagesAnswer, writeAnswer: writeMessagesAnswer,
-	reader: func() eventReader { return new(messagesReader) }, writer: func() eventWriter { return new(messagesWriter) },
+	reader: func() eventReader { return new(messagesReader) }, writer: func(asked *Asked) eventWriter { return &messagesWriter{prompt: asked.prompt} },
 }
 
 // readMessages reads a request.

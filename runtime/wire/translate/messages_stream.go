@@ -130,6 +130,8 @@ type messagesWriter struct {
 	finish   finish
 	stop     []byte
 	usage    usage
+	prompt   int // bytes of text that is answered
+	said     int // bytes of text so far
 }
 
 func (w *messagesWriter) write(q *queue, d delta) error {
@@ -165,9 +167,11 @@ func (w *messagesWriter) write(q *queue, d delta) error {
 	return nil
 }
 
+// start gives the head. Clients read numbers in it that other APIs tell at the end: until then they are estimates.
 func (w *messagesWriter) start(q *queue, d *delta) {
+	u := d.usage.orEstimate(w.prompt, 0)
 	q.data = writeMessageHead(append(q.data, `{"type":"message_start","message":`...), d.id, d.model)
-	q.data = writeMessagesUsage(append(q.data, `],"stop_reason":null,"stop_sequence":null,"usage":{`...), &d.usage)
+	q.data = writeMessagesUsage(append(q.data, `],"stop_reason":null,"stop_sequence":null,"usage":{`...), &u)
 	q.data = append(q.data, "}}}"...)
 	q.end()
 }
@@ -198,6 +202,7 @@ func (w *messagesWriter) openBlock(q *queue, block []byte, d *delta) {
 }
 
 func (w *messagesWriter) piece(q *queue, begin string, text []byte) {
+	w.said += len(text)
 	q.data = appendInt(append(q.data, `{"type":"content_block_delta","index":`...), int64(w.block))
 	q.data = append(append(q.data, `,"delta":`...), begin...)
 	q.data = append(strictjson.AppendString(q.data, text), "}}"...)
@@ -220,7 +225,8 @@ func (w *messagesWriter) terminate(q *queue) {
 	w.close(q)
 	f := messagesStop(w.finish, w.calling, w.refusing)
 	q.data = writeMessagesFinish(append(q.data, `{"type":"message_delta","delta":{`...), f, w.stop)
-	q.data = writeMessagesUsage(append(q.data, `},"usage":{`...), &w.usage)
+	u := w.usage.orEstimate(w.prompt, w.said)
+	q.data = writeMessagesUsage(append(q.data, `},"usage":{`...), &u)
 	q.data = append(q.data, "}}"...)
 	q.end()
 	q.data = append(q.data, `{"type":"message_stop"}`...)

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // conversation is a request for a chat in no format's words. Its bytes are those of the document it was read from.
@@ -185,8 +186,18 @@ const (
 
 // usage counts usage tokens. Input holds what was read from a cache or written to one.
 type usage struct {
-	known                                     bool
+	known                                     bool // the model server says so
+	estimated                                 bool // the gateway does, for a format that has to have numbers
 	input, cached, written, output, reasoning int64
+}
+
+// orEstimate is the usage, or where it is not known what the gateway takes it for, of so many bytes of text.
+func (u usage) orEstimate(prompt, said int) usage {
+	if u.known {
+		return u
+	}
+	about := wire.Usage{}.AtLeast(prompt, said)
+	return usage{estimated: true, input: about.Input, output: about.Output}
 }
 
 // answer is a whole answer. Its bytes are those of the reply it was read from.
@@ -197,6 +208,7 @@ type answer struct {
 	finish    finish
 	stop      []byte // the stop sequence, where it is known
 	usage     usage
+	prompt    int // bytes of text that it answers
 }
 
 // happening is what one step of a stream does.

@@ -13,7 +13,7 @@ var responses = &format{
 	says: imageURLs | imageDetail | files | anyFiles | fileURLs | reasons | signed | richResults | hot | objects | described |
 		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | thinking | schemas | uncalled | standard | serial | empties,
 	read: readResponses, write: writeResponses, readAnswer: readResponse, writeAnswer: writeResponse,
-	reader: func() eventReader { return new(responsesReader) }, writer: func() eventWriter { return new(responsesWriter) },
+	reader: func() eventReader { return new(responsesReader) }, writer: func(*Asked) eventWriter { return new(responsesWriter) },
 }
 
 // readResponses reads a request.

@@ -185,7 +185,7 @@ func cell(t *testing.T, f *featured, from, to string) string {
 	case from == to:
 		return "carried"
 	}
-	out, err := between(t, from, to).Request(nil, []byte(body(from, says)), translate.Options{})
+	out, err := request(between(t, from, to), []byte(body(from, says)), translate.Options{})
 	want, ok := f.evidence[to]
 	if to == "gemini" {
 		want, ok = inGemini[f.name]
@@ -231,6 +231,9 @@ func TestTable(t *testing.T) {
 			}
 			b.WriteByte('\n')
 		}
+	}
+	for i := range sections {
+		sections[i].write(t, &b)
 	}
 	b.WriteString(tableEnd)
 	if *update {
@@ -290,10 +293,18 @@ const tableEnd = `
 | a result that is an error | where there is no field for it, its text begins with ` + "`Error: `" + ` |
 | JSON Schema of the answer | Anthropic's has no name: ` + "`answer`" + ` |
 | reasoning | ` + "`reasoning_content`" + ` of a chat, ` + "`thinking`" + ` of messages, a summary of responses. What only its model can read travels as ` + "`reasoning_signature`, `signature`, `encrypted_content`" + ` and is taken back by the model's own format only |
-| usage | Anthropic's input leaves out what was read from or written to a cache; all others' has it in it |
+| usage | Anthropic's input leaves out what was read from or written to a cache; all others' has it in it. Messages and embeddings have to say numbers: where the model server says none, or not yet at a stream's beginning, they are the gateway's estimate (a usage token for four bytes of text), with ` + "`\"estimated\": true`" + ` beside them, and so they are recorded |
 | finish | stop, end_turn, completed; length, max_tokens, incomplete (max_output_tokens); tool_calls, tool_use; content_filter, refusal, incomplete (content_filter); a context that is full counts as length |
 | Gemini | a result goes under the name of the call it answers; an earlier call goes without the thought before it, as the API has it for calls of other models; its answers' thoughts come as reasoning |
 | streams | event by event. A stream that is cut, reports an error, or tells pieces of a tool call after that call ended is cut for the caller, too, with the error of its own API |
+| a completion's prompt | the one message of a user; the answer's text is what the model said, or its refusal, without what it thought |
+| several texts to embed | in one request to Gemini up to 100, to Cohere 96, to Titan and Vertex AI one: more become up to 128 requests one after the other, and the caller has one answer or one error |
+| vectors | as they came, or in base64 as 32-bit floats, whatever the model server writes |
+| input type | ` + "`query`, `passage`, `classification`, `clustering`, and Cohere's `search_query`, `search_document`" + `. Cohere has to be told: passages, where nothing is said |
+| dimensions | Titan V1 and Cohere 3 have none and refuse them themselves |
+| relevance | a score from 0 to 1 becomes NIM's logit, ` + "`ln(p/(1-p))`" + `, at most 20.7 either way, and a logit the score ` + "`1/(1+e^-x)`" + `; the order stays |
+| top_n, documents in the answer | the model server is asked for all places without texts; the gateway leaves out those beyond, and adds the texts that it sent |
+| counts | what the answer is to be counts where the vendor's API counts it. Endpoints of other APIs have no counts: ` + "`unsupported_operation`" + ` |
 | answers of several choices, with audio, or with what the vendor's own tools gave | fail: the caller's format cannot say them |
 
 This page is written by ` + "`go test ./runtime/wire/translate -run Table -update`" + `.

@@ -21,8 +21,14 @@ var update = flag.Bool("update", false, "write the golden files and TABLE.md ane
 // The formats by the names that test files use.
 var names = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses"}
 
-// Those that model servers alone speak are among these.
-var spoken = map[string]string{"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses", "gemini": "gemini.generate", "bedrock": "bedrock.converse"}
+// Those that callers or model servers alone speak are among these.
+var spoken = map[string]string{
+	"chat": "openai.chat", "messages": "anthropic.messages", "responses": "openai.responses", "completions": "openai.completions",
+	"gemini": "gemini.generate", "bedrock": "bedrock.converse",
+	"count": "anthropic.count_tokens", "geminicount": "gemini.count", "vertexcount": "vertex.count", "bedrockcount": "bedrock.count",
+	"embeddings": "openai.embeddings", "geminivectors": "gemini.embed", "vertexvectors": "vertex.embed", "bedrockvectors": "bedrock.embed",
+	"rerank": "openai.rerank", "ranking": "openai.ranking", "bedrockrank": "bedrock.rerank",
+}
 
 func between(t testing.TB, from, to string) translate.Pair {
 	t.Helper()
@@ -33,10 +39,22 @@ func between(t testing.TB, from, to string) translate.Pair {
 	return p
 }
 
+// request is the body that a request becomes.
+func request(p translate.Pair, body []byte, o translate.Options) ([]byte, error) {
+	bodies, _, err := p.Requests(body, o)
+	if err != nil {
+		return nil, err
+	}
+	return bodies[0], nil
+}
+
 // stream translates events and gives those that come of them.
 func stream(t testing.TB, p translate.Pair, events []string) (out []string, err error) {
 	t.Helper()
-	s := p.Stream()
+	s := p.Stream(translate.Asked{})
+	if s == nil {
+		return nil, nil
+	}
 	for _, e := range events {
 		if err := s.Event([]byte(e)); err != nil {
 			return out, err
@@ -103,9 +121,11 @@ func translated(t *testing.T, name, format, other string, body []byte) []byte {
 	var err error
 	switch {
 	case strings.HasSuffix(name, ".request.json"):
-		out, err = between(t, format, other).Request(nil, body, translate.Options{})
+		var bodies [][]byte
+		bodies, _, err = between(t, format, other).Requests(body, translate.Options{})
+		out = bytes.Join(bodies, []byte("\n"))
 	case strings.HasSuffix(name, ".answer.json"):
-		out, err = between(t, other, format).Answer(nil, body)
+		out, err = between(t, other, format).Answer(nil, translate.Asked{}, body)
 	default:
 		lines := strings.Split(strings.TrimSpace(string(body)), "\n")
 		var events []string
@@ -148,12 +168,12 @@ func pretty(b []byte) []byte {
 func TestThereAndBack(t *testing.T) {
 	f := func(from, to, body string) {
 		t.Helper()
-		there, err := between(t, from, to).Request(nil, []byte(body), translate.Options{})
+		there, err := request(between(t, from, to), []byte(body), translate.Options{})
 		if err != nil {
 			t.Errorf("%s to %s: %v", from, to, err)
 			return
 		}
-		back, err := between(t, to, from).Request(nil, there, translate.Options{})
+		back, err := request(between(t, to, from), there, translate.Options{})
 		if err != nil {
 			t.Errorf("%s back to %s: %v: %s", to, from, err, there)
 			return
@@ -214,7 +234,7 @@ var common = map[string][]string{
 func TestRefused(t *testing.T) {
 	f := func(from, to, body, param string) {
 		t.Helper()
-		_, err := between(t, from, to).Request(nil, []byte(body), translate.Options{})
+		_, err := request(between(t, from, to), []byte(body), translate.Options{})
 		var fault *wire.Fault
 		if !errors.As(err, &fault) || fault.Param != param {
 			t.Errorf("%s to %s: got %v, want %s: %s", from, to, err, param, body)
@@ -289,7 +309,7 @@ func TestNeutral(t *testing.T) {
 	const body = `{"model":"m","messages":[{"role":"user","content":"x","name":null}],"n":1,"logprobs":false,"presence_penalty":0.0,` +
 		`"frequency_penalty":0,"store":false,"logit_bias":{},"seed":null,"verbosity":"medium","service_tier":"auto","tools":[],` +
 		`"functions":[],"metadata":{},"modalities":["text"],"stop":[],"response_format":{"type":"text"},"parallel_tool_calls":false}`
-	got, err := between(t, "chat", "messages").Request(nil, []byte(body), translate.Options{MaxOutput: 100})
+	got, err := request(between(t, "chat", "messages"), []byte(body), translate.Options{MaxOutput: 100})
 	const want = `{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"x"}]}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s %v, want %s", got, err, want)
