@@ -110,9 +110,9 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 			text += ":\n" + st.Fault
 		}
 	}
-	if b := st.Bundle; b != nil && b.Fault != "" {
+	if faults := bundleFaults(st); faults != "" {
 		if text += ", but the last bundle was not taken"; known {
-			text += ":\n" + b.Stage + ": " + b.Fault
+			text += ":" + faults
 		}
 	}
 	for _, c := range st.Certificates {
@@ -138,11 +138,24 @@ func noPolicy(st control.Status, known bool) string {
 	text := "there is no policy yet"
 	if known {
 		text += ": " + st.NoPolicy
-		if b := st.Bundle; b != nil && b.Fault != "" {
-			text += "\n" + b.Stage + ": " + b.Fault
-		}
+		text += bundleFaults(st)
 	}
 	return text + "\n"
+}
+
+// bundleFaults says why bundles were not taken, a line for each.
+func bundleFaults(st control.Status) string {
+	text := ""
+	for _, b := range st.Bundles {
+		switch {
+		case b.Fault == "":
+		case len(st.Bundles) == 1:
+			text += "\n" + b.Stage + ": " + b.Fault
+		default:
+			text += "\n" + b.Name + ": " + b.Stage + ": " + b.Fault
+		}
+	}
+	return text
 }
 
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {

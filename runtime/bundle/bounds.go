@@ -29,7 +29,7 @@ const maxRedirects = 5
 // take to its end, how much of it is read, and what a bundle may unpack to.
 type service struct {
 	client *Client
-	name   string
+	bundle string // whose server it is; "": reports and uploads go there
 	inner  rest.HTTPAuthPlugin
 	images bool // a registry
 
@@ -39,8 +39,8 @@ type service struct {
 	cfg   rest.Config
 }
 
-func newService(c *Client, name string, cfg rest.Config) *service {
-	return &service{client: c, name: name, cfg: cfg, images: strings.EqualFold(cfg.Type, "oci"), made: map[int64]*http.Client{}}
+func newService(c *Client, w wrapped) *service {
+	return &service{client: c, bundle: w.bundle, cfg: w.Config, images: strings.EqualFold(w.Type, "oci"), made: map[int64]*http.Client{}}
 }
 
 // Start, Stop and Reconfigure make it a plugin.
@@ -127,29 +127,40 @@ type transport struct {
 
 // RoundTrip sends a request, and reads of the answer what may be read.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	fetching := r.Method == http.MethodGet || r.Method == http.MethodHead // a bundle: reports and uploads are posted
-	if fetching {
-		t.client.note(nil)
-	}
+	t.note(nil)
 	limit := t.client.opts.Timeout + waits(r)
 	ctx, cancel := context.WithTimeoutCause(r.Context(), limit, errSlow)
-	resp, err := t.base.RoundTrip(r.WithContext(ctx))
+	resp, err := t.base.RoundTrip(t.wanting(r.Clone(ctx)))
 	if err == nil && t.isBundle(r, resp) {
 		err = t.vet(ctx, resp)
 	}
 	if err != nil {
 		cancel()
-		if err = unreachable(ctx, err, limit); fetching {
-			t.client.note(err)
-		}
+		err = unreachable(ctx, err, limit)
+		t.note(err)
 		return nil, err
 	}
 	most := int64(maxReply)
 	if r.Method == http.MethodGet && resp.StatusCode == http.StatusOK {
-		most = t.client.limit[t.name]
+		most = max(most, t.client.limits[t.bundle])
 	}
 	resp.Body = &bounded{ReadCloser: resp.Body, left: most, end: cancel}
 	return resp, nil
+}
+
+// note keeps what an attempt to fetch failed of.
+func (s *service) note(err error) {
+	if s.bundle != "" {
+		s.client.note(s.bundle, err)
+	}
+}
+
+// wanting asks for a whole bundle where a delta would not do.
+func (s *service) wanting(r *http.Request) *http.Request {
+	if prefer := r.Header.Get("Prefer"); s.client.wantsWhole(s.bundle) {
+		r.Header.Set("Prefer", strings.Replace(prefer, "modes=snapshot,delta", "modes=snapshot", 1))
+	}
+	return r
 }
 
 // waits is how long the server was asked to wait for a new bundle.
@@ -165,7 +176,7 @@ func waits(r *http.Request) time.Duration {
 
 // isBundle tells whether an answer is one. Of a registry it is the layer, which begins as archives do.
 func (t *transport) isBundle(r *http.Request, resp *http.Response) bool {
-	if r.Method != http.MethodGet || resp.StatusCode != http.StatusOK {
+	if t.bundle == "" || r.Method != http.MethodGet || resp.StatusCode != http.StatusOK {
 		return false
 	}
 	return !t.images || strings.Contains(r.URL.Path, "/blobs/")
@@ -174,7 +185,7 @@ func (t *transport) isBundle(r *http.Request, resp *http.Response) bool {
 // vet reads a bundle whole, looks into it, and gives it back to be read again.
 func (t *transport) vet(ctx context.Context, resp *http.Response) error {
 	defer func() { _ = resp.Body.Close() }()
-	most := t.client.limit[t.name]
+	most := t.client.limits[t.bundle]
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	switch {
 	case ctx.Err() != nil:

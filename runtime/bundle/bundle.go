@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,9 +32,9 @@ import (
 type Options struct {
 	Config []byte // OPA's configuration as JSON, secrets in their places
 	Logger *slog.Logger
-	// Activate takes a bundle up, or says why it does not. It is called by one goroutine at a time, also with a bundle that is
-	// the same as the one before. Its error is best a *Fault.
-	Activate func(context.Context, Bundle) error
+	// Activate takes a version of each bundle up as one policy, or says why it does not. came is the bundle that has just come.
+	// It is called by one goroutine at a time, also with what it was called with before. Its error is best a *Fault.
+	Activate func(ctx context.Context, came string, all []Bundle) error
 	// Changed is told each time that something was asked for; it must not block. nil is nobody.
 	Changed func(Status)
 	// Timeout bounds one answer of a server, from the request to the last byte, the time that it may wait for a new bundle
@@ -45,6 +47,8 @@ type Bundle struct {
 	Name     string
 	Revision string // of its manifest; "" is none
 	Files    []File // by path
+
+	manifest manifest
 }
 
 // File is one file of a bundle: a module, a data file, .manifest or .signatures.json.
@@ -71,16 +75,15 @@ type Client struct {
 	bundles *bundle.Config   // nil: none
 	logs    *logs.Config     // nil: decisions are not uploaded
 	status  *status.Config   // nil: status is not reported
-	limit   map[string]int64 // of the answers of each service, bytes
+	limits  map[string]int64 // of each bundle, bytes
 	folders func() error
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	upload  *upload
 
+	held    map[string]*held // the bundles by name
+	ready   chan struct{}    // closed when Start is done
 	mu      sync.Mutex
-	ready   chan struct{} // closed when Start is done
-	state   Status
-	noted   error // of the attempt under way, found by bounds or gate
 	started bool
 	closed  bool
 }
@@ -96,7 +99,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	registerGate()
-	c := &Client{opts: o, limit: cfg.limits(), state: Status{Name: cfg.bundle()}, ready: make(chan struct{})}
+	c := &Client{opts: o, limits: cfg.limits(), held: cfg.held(), ready: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.folders = cfg.folders
 	raw, inner, err := cfg.bounded()
@@ -109,10 +112,10 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("OPA does not take the configuration: %w", err)
 	}
 	for name, config := range inner {
-		c.manager.Register(prefix+name, newService(c, name, config))
+		c.manager.Register(prefix+name, newService(c, config))
 		c.manager.UpdatePluginStatus(prefix+name, &plugins.Status{State: plugins.StateOK})
 	}
-	if err := c.plugins(cfg); err != nil {
+	if err := c.plugins(slices.Sorted(maps.Keys(inner))); err != nil {
 		c.manager.Stop(c.ctx)
 		return nil, fmt.Errorf("OPA does not take the configuration: %w", err)
 	}
@@ -120,21 +123,21 @@ func New(o Options) (*Client, error) {
 }
 
 // plugins reads the plugins' configurations.
-func (c *Client) plugins(cfg *config) (err error) {
+func (c *Client) plugins(services []string) (err error) {
 	m := c.manager.GetConfig()
-	services, trigger := c.manager.Services(), plugins.DefaultTriggerMode
+	known, trigger := c.manager.Services(), plugins.DefaultTriggerMode
 	if m.Bundles != nil {
-		c.bundles, err = bundle.NewConfigBuilder().WithBytes(m.Bundles).WithServices(services).
+		c.bundles, err = bundle.NewConfigBuilder().WithBytes(m.Bundles).WithServices(known).
 			WithKeyConfigs(c.manager.PublicKeys()).WithTriggerMode(&trigger).Parse()
 	}
 	if err == nil && m.DecisionLogs != nil {
-		c.logs, err = logs.NewConfigBuilder().WithBytes(m.DecisionLogs).WithServices(services).WithTriggerMode(&trigger).Parse()
+		c.logs, err = logs.NewConfigBuilder().WithBytes(m.DecisionLogs).WithServices(known).WithTriggerMode(&trigger).Parse()
 		c.upload = newUpload()
 	}
 	if err == nil && m.Status != nil {
-		c.status, err = status.NewConfigBuilder().WithBytes(m.Status).WithServices(services).WithTriggerMode(&trigger).Parse()
+		c.status, err = status.NewConfigBuilder().WithBytes(m.Status).WithServices(known).WithTriggerMode(&trigger).Parse()
 	}
-	for _, name := range cfg.serviceNames() {
+	for _, name := range services {
 		if _, clientErr := c.manager.AuthPlugin(prefix + name).(*service).check(); err == nil && clientErr != nil {
 			err = fmt.Errorf("service %s: %w", name, clientErr)
 		}
@@ -216,61 +219,62 @@ func (c *Client) Close(ctx context.Context) {
 	c.manager.Stop(ctx)
 }
 
-// Status tells how it stands.
-func (c *Client) Status() Status {
+// Status tells how it stands with each bundle, by name.
+func (c *Client) Status() []Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state
+	var out []Status
+	for _, name := range slices.Sorted(maps.Keys(c.held)) {
+		out = append(out, c.held[name].state)
+	}
+	return out
 }
 
-// Bundles tells whether there is a bundle.
-func (c *Client) Bundles() bool { return c.bundles != nil }
+// Bundles is how many there are.
+func (c *Client) Bundles() int { return len(c.held) }
 
 // note keeps what an attempt failed of, for OPA tells the text alone.
-func (c *Client) note(err error) {
+func (c *Client) note(name string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.noted = err
+	c.held[name].noted = err
 }
 
 // heard is told by OPA how an attempt ended.
 func (c *Client) heard(s bundle.Status) {
+	h := c.held[s.Name]
+	h.ended()
 	c.mu.Lock()
-	noted := c.noted
-	c.noted = nil
+	noted := h.noted
+	h.noted = nil
 	if s.Code == "" {
-		c.state.Answered, c.state.Fault, c.state.Since = s.LastSuccessfulRequest, nil, time.Time{}
+		h.state.Answered, h.state.Fault, h.state.Since = s.LastSuccessfulRequest, nil, time.Time{}
+		h.whole = false
 	} else {
-		c.state.Failures++
-		c.state.Fault = faultOf(s, noted, c.source(s.Name))
-		if c.state.Since.IsZero() {
-			c.state.Since = time.Now()
-		}
+		h.state.Failures++
+		h.fail(faultOf(s, noted, c.source(s.Name)))
+		h.whole = h.whole || h.state.Fault.Stage != StageDownload && h.state.Fault.Stage != StageWait // had it been a delta, it may be for another base
 	}
-	c.tell()
-}
-
-// activated notes that a bundle is active.
-func (c *Client) activated(revision string) {
-	c.mu.Lock()
-	c.state.Revision, c.state.Activated = revision, time.Now()
-	c.state.Fault, c.state.Since = nil, time.Time{}
-	c.tell()
+	c.tell(h)
 }
 
 // refused notes that what was kept on disk is not taken; of what comes from a server, heard tells.
-func (c *Client) refused(f *Fault) {
+func (c *Client) refused(h *held, f *Fault) {
 	c.mu.Lock()
-	c.state.Fault = f
-	if c.state.Since.IsZero() {
-		c.state.Since = time.Now()
+	h.fail(f)
+	c.tell(h)
+}
+
+func (h *held) fail(f *Fault) {
+	h.state.Fault = f
+	if h.state.Since.IsZero() {
+		h.state.Since = time.Now()
 	}
-	c.tell()
 }
 
 // tell passes the state on, and gives up the lock.
-func (c *Client) tell() {
-	state := c.state
+func (c *Client) tell(h *held) {
+	state := h.state
 	c.mu.Unlock()
 	if c.opts.Changed != nil {
 		c.opts.Changed(state)

@@ -85,7 +85,7 @@ func TestBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, inner, err := cfg.bounded()
-	if err != nil || inner["a"].Credentials.Bearer == nil {
+	if err != nil || inner["a"].Credentials.Bearer == nil || inner["bundle/x"].bundle != "x" {
 		t.Fatal(inner, err)
 	}
 	var got map[string]any
@@ -93,8 +93,11 @@ func TestBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"services": map[string]any{"a": map[string]any{"name": "a", "url": "https://a.example.com", "credentials": map[string]any{"plugin": "sluice/a"}}},
-		"bundles":  map[string]any{"x": map[string]any{"service": "a", "size_limit_bytes": 64.0 * (1 << 20)}},
+		"services": map[string]any{
+			"a":        map[string]any{"name": "a", "url": "https://a.example.com", "credentials": map[string]any{"plugin": "sluice/a"}},
+			"bundle/x": map[string]any{"name": "bundle/x", "url": "https://a.example.com", "credentials": map[string]any{"plugin": "sluice/bundle/x"}},
+		},
+		"bundles": map[string]any{"x": map[string]any{"service": "bundle/x", "size_limit_bytes": 64.0 * (1 << 20)}},
 		"decision_logs": map[string]any{
 			"service": "a", "reporting": map[string]any{"buffer_size_limit_bytes": 64.0 * (1 << 20)},
 		},
@@ -102,7 +105,7 @@ func TestBounds(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s", text)
 	}
-	if limits := cfg.limits(); limits["a"] != 64<<20 {
+	if limits := cfg.limits(); limits["x"] != 64<<20 {
 		t.Error(limits)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/open-policy-agent/opa/v1/plugins/rest"
 )
@@ -43,8 +42,6 @@ func parse(text []byte) (*config, error) {
 	return c, nil
 }
 
-func (c *config) serviceNames() []string { return slices.Sorted(maps.Keys(c.services)) }
-
 // section is a mapping within; nil where it is not there.
 func (c *config) section(path ...string) map[string]any {
 	m := c.doc
@@ -54,35 +51,43 @@ func (c *config) section(path ...string) map[string]any {
 	return m
 }
 
-// bundle is the name of the one bundle; "" is none.
-func (c *config) bundle() string {
+// held are the bundles.
+func (c *config) held() map[string]*held {
+	out := map[string]*held{}
 	for name := range c.section("bundles") {
-		return name
-	}
-	return ""
-}
-
-// limits are the bounds of the bundles of each service.
-func (c *config) limits() map[string]int64 {
-	out := map[string]int64{}
-	for name := range c.services {
-		for bundle := range c.section("bundles") {
-			b := c.section("bundles", bundle)
-			if from, _ := b["service"].(string); from != "" && from != name {
-				continue
-			}
-			limit, ok := b["size_limit_bytes"].(float64)
-			if !ok {
-				limit = defaultLimit
-			}
-			out[name] = max(out[name], int64(limit))
-		}
-		if out[name] == 0 {
-			out[name] = maxReply
-		}
+		b := c.section("bundles", name)
+		// A delta has no signature, and OPA keeps none.
+		out[name] = &held{state: Status{Name: name}, fixed: b["signing"] != nil || b["persist"] == true}
 	}
 	return out
 }
+
+// limits are the bounds of the bundles.
+func (c *config) limits() map[string]int64 {
+	out := map[string]int64{}
+	for name := range c.section("bundles") {
+		limit, ok := c.section("bundles", name)["size_limit_bytes"].(float64)
+		if !ok {
+			limit = defaultLimit
+		}
+		out[name] = int64(limit)
+	}
+	return out
+}
+
+// service is the name of the service of a section. OPA takes the only one where none is named.
+func (c *config) service(section map[string]any) string {
+	name, _ := section["service"].(string)
+	if name == "" && len(c.services) == 1 {
+		for name = range c.services {
+			return name
+		}
+	}
+	return name
+}
+
+// own begins the name of a service that is one bundle's own, so that what its server answers is known to be of that bundle.
+const own = "bundle/"
 
 // folders makes the folder that bundles are kept in: OPA would make it open to all, and for images ends the program where
 // it cannot.
@@ -103,45 +108,78 @@ func (c *config) folders() error {
 	return nil
 }
 
+// wrapped is a service as it was written.
+type wrapped struct {
+	rest.Config
+	bundle string // whose own it is; "": of reports and uploads
+}
+
 // bounded gives the configuration with bounds where there were none, and the services as they were, whose credentials are
 // replaced by what bounds their answers.
-func (c *config) bounded() ([]byte, map[string]rest.Config, error) {
+func (c *config) bounded() ([]byte, map[string]wrapped, error) {
 	doc := maps.Clone(c.doc)
-	services, inner := map[string]any{}, map[string]rest.Config{}
-	for name, s := range c.services {
-		text, err := json.Marshal(s)
+	services, inner := map[string]any{}, map[string]wrapped{}
+	add := func(name, bundle string, service map[string]any) error {
+		text, err := json.Marshal(service)
+		w := wrapped{bundle: bundle}
+		if err == nil {
+			err = json.Unmarshal(text, &w.Config)
+		}
 		if err != nil {
+			return fmt.Errorf("service %s: %w", name, err)
+		}
+		out := maps.Clone(service)
+		out["name"], out["credentials"] = name, map[string]any{"plugin": prefix + name}
+		services[name], inner[name] = out, w
+		return nil
+	}
+	for name, s := range c.services {
+		if err := add(name, "", s); err != nil {
 			return nil, nil, err
 		}
-		var cfg rest.Config
-		if err := json.Unmarshal(text, &cfg); err != nil {
-			return nil, nil, fmt.Errorf("service %s: %w", name, err)
-		}
-		inner[name] = cfg
-		out := maps.Clone(s)
-		out["name"], out["credentials"] = name, map[string]any{"plugin": prefix + name}
-		services[name] = out
 	}
-	doc["services"] = services
-	if bundles := c.section("bundles"); bundles != nil {
-		out := map[string]any{}
-		for name := range bundles {
-			b := maps.Clone(c.section("bundles", name))
-			if b == nil {
-				b = map[string]any{}
+	bundles := map[string]any{}
+	for name := range c.section("bundles") {
+		b := c.boundedBundle(name)
+		bundles[name] = b
+		if s := c.services[c.service(b)]; s != nil {
+			b["service"] = own + name
+			if err := add(own+name, name, s); err != nil {
+				return nil, nil, err
 			}
-			if _, ok := b["size_limit_bytes"]; !ok {
-				b["size_limit_bytes"] = defaultLimit
-			}
-			out[name] = b
 		}
-		doc["bundles"] = out
+	}
+	if doc["services"] = services; len(bundles) > 0 {
+		doc["bundles"] = bundles
+	}
+	if status := c.section("status"); status != nil {
+		doc["status"] = c.served(status)
 	}
 	if logs := c.section("decision_logs"); logs != nil {
-		doc["decision_logs"] = boundedLogs(logs)
+		doc["decision_logs"] = c.served(boundedLogs(logs))
 	}
 	text, err := json.Marshal(doc)
 	return text, inner, err
+}
+
+// served names the service where OPA would take the first.
+func (c *config) served(section map[string]any) map[string]any {
+	out := maps.Clone(section)
+	if name := c.service(section); name != "" {
+		out["service"] = name
+	}
+	return out
+}
+
+func (c *config) boundedBundle(name string) map[string]any {
+	out := maps.Clone(c.section("bundles", name))
+	if out == nil {
+		out = map[string]any{}
+	}
+	if _, ok := out["size_limit_bytes"]; !ok {
+		out["size_limit_bytes"] = defaultLimit
+	}
+	return out
 }
 
 func boundedLogs(logs map[string]any) map[string]any {

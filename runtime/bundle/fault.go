@@ -20,6 +20,7 @@ const (
 	StageRead      = "read"      // it is an archive with modules and data
 	StageSignature = "signature" // it is signed as the configuration wants it
 	StageParse     = "parse"     // its modules are Rego
+	StageWait      = "wait"      // the other bundles are there, too
 	StageActivate  = "activate"  // whatever the gate names no stage for
 )
 
@@ -82,7 +83,9 @@ var texts = []struct{ text, stage, hint string }{
 	{"JWT", StageSignature, "the signature cannot be read; sign the bundle anew"},
 	{"failed to parse PEM", StageSignature, "the key in opa.keys is no PEM of a public key or certificate; write it so"},
 	{"exceeds configured size_limit_bytes", StageSize, "leave out what is no policy, or raise size_limit_bytes"},
-	{"delta bundle", StageRead, "it is a delta bundle, whose whole cannot be tested; serve whole bundles"},
+	{"delta bundles do not support", StageSignature, "let the server send whole bundles, as the header Prefer: modes=snapshot asks for"},
+	{"persisting delta bundle", StageRead, "let the server send whole bundles, as the header Prefer: modes=snapshot asks for, or remove persist"},
+	{"delta bundle", StageRead, "build the delta anew"},
 	{"manifest", StageRead, "correct .manifest and build the bundle anew"},
 	{"not permitted in bundle", StageRead, "correct the roots in .manifest, or move the file"},
 	{"Persisting", StageActivate, "check that opa.persistence_directory can be written to"},

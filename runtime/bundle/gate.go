@@ -24,6 +24,9 @@ type store struct {
 	client *Client
 }
 
+// manifest is what a bundle says of itself.
+type manifest = bundle.Manifest
+
 func newStore(c *Client) *store { return &store{Store: inmem.New(), client: c} }
 
 type activator struct{}
@@ -55,33 +58,40 @@ func (c *Client) activate(ctx context.Context, name string, b *bundle.Bundle) er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
-	taken, err := filesOf(name, b)
-	if err == nil && c.opts.Activate != nil {
-		err = c.opts.Activate(ctx, taken)
+	h := c.held[name]
+	came, err := c.whole(ctx, h, b)
+	if err == nil {
+		h.came, h.judged = &came, true
+		err = c.take(ctx, name)
 	}
 	switch {
 	case c.ctx.Err() != nil:
 		return errClosed
 	case err == nil:
-		c.activated(taken.Revision)
+		h.base = h.live
 		return nil
 	}
 	fault := (*Fault)(nil)
 	if !errors.As(err, &fault) {
 		fault = &Fault{Stage: StageActivate, Message: err.Error()}
 	}
-	c.note(fault)
-	c.refused(fault)
+	c.note(name, fault)
+	c.refused(h, fault)
 	return fault
+}
+
+// wantsWhole tells whether a delta would not do.
+func (c *Client) wantsWhole(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.held[name]
+	return h != nil && (h.fixed || h.whole)
 }
 
 // filesOf gives the files as they were signed.
 func filesOf(name string, b *bundle.Bundle) (Bundle, error) {
-	out := Bundle{Name: name, Revision: b.Manifest.Revision}
-	switch {
-	case b.Type() == bundle.DeltaBundleType:
-		return out, &Fault{Stage: StageRead, Message: "it is a delta bundle, whose whole cannot be tested; serve whole bundles"}
-	case len(b.WasmModules) > 0 || len(b.PlanModules) > 0:
+	out := Bundle{Name: name, Revision: b.Manifest.Revision, manifest: b.Manifest}
+	if len(b.WasmModules) > 0 || len(b.PlanModules) > 0 {
 		return out, &Fault{Stage: StageRead, Message: "it holds compiled policies, which could not be checked; build it with opa build -t rego"}
 	}
 	add := func(name string, body []byte) {
@@ -95,14 +105,19 @@ func filesOf(name string, b *bundle.Bundle) (Bundle, error) {
 			add(raw.Path, raw.Value)
 		}
 	}
-	manifest, err := json.Marshal(b.Manifest)
-	if err != nil {
-		return out, &Fault{Stage: StageRead, Message: "its manifest cannot be read: " + err.Error()}
-	}
-	add(bundle.ManifestExt, manifest)
 	if signatures, err := json.Marshal(b.Signatures); err == nil && len(b.Signatures.Signatures) > 0 {
 		add(".signatures.json", signatures)
 	}
-	slices.SortFunc(out.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return out, nil
+	return out, out.finish()
+}
+
+// finish adds the manifest and puts the files in order.
+func (b *Bundle) finish() error {
+	manifest, err := json.Marshal(b.manifest)
+	if err != nil {
+		return &Fault{Stage: StageRead, Message: "its manifest cannot be read: " + err.Error()}
+	}
+	b.Files = append(b.Files, File{bundle.ManifestExt, manifest})
+	slices.SortFunc(b.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	return nil
 }

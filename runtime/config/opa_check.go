@@ -12,11 +12,11 @@ func checkPolicy(c *Config, d *decoder) {
 	switch {
 	case !d.clean("policy"):
 		return
-	case (p.Path == "") == (p.Bundle == ""):
-		d.faultAt("policy", "expected one of path and bundle; write path: FOLDER, or the name of one of opa.bundles")
+	case (p.Path == "") == (len(p.Bundle) == 0):
+		d.faultAt("policy", "expected one of path and bundle; write path: FOLDER, or the names of opa.bundles")
 		return
-	case p.Bundle != "" && p.Signing != nil:
-		d.faultAt("policy.signing", "a bundle's stands with it; write opa.bundles.%s.signing", p.Bundle)
+	case len(p.Bundle) > 0 && p.Signing != nil:
+		d.faultAt("policy.signing", "a bundle's stands with it; write opa.bundles.%s.signing", p.Bundle[0])
 	}
 	checkPolicyPath(d, "policy.path", p.Path)
 	if p.Shadow != nil {
@@ -37,16 +37,10 @@ func checkPolicy(c *Config, d *decoder) {
 // checkOPA checks what single keys of the section can't show.
 func checkOPA(c *Config, d *decoder) {
 	o, names := c.OPA, c.OPA.Bundles()
-	switch {
-	case !d.clean("opa"):
+	if !d.clean("opa") {
 		return
-	case c.Policy.Bundle != "" && !slices.Contains(names, c.Policy.Bundle):
-		d.faultAt("policy.bundle", "opa.bundles has no bundle of this name; add it there or correct the name")
-	case c.Policy.Bundle == "" && len(names) > 0:
-		d.faultAt("opa.bundles", "no policy comes from it; write policy: {bundle: NAME} in place of policy.path, or remove it")
-	case len(names) > 1:
-		d.faultAt("opa.bundles", "expected one bundle, for a policy is tested and swapped as a whole; build one of them (opa build -b)")
 	}
+	checkNames(d, c.Policy.Bundle, names)
 	if o == nil {
 		return
 	}
@@ -66,6 +60,29 @@ func checkOPA(c *Config, d *decoder) {
 	}
 	checkDelays(d, "opa.decision_logs.reporting", o.section("decision_logs", "reporting"))
 	checkServices(d, o)
+}
+
+// checkNames checks that the policy is made of all bundles that are fetched.
+func checkNames(d *decoder, of Names, names []string) {
+	if len(of) == 0 && len(names) > 0 {
+		d.faultAt("opa.bundles", "no policy comes from it; write policy: {bundle: NAME} in place of policy.path, or remove it")
+		return
+	}
+	seen := unique{d: d}
+	for i, name := range of {
+		path := "policy.bundle"
+		if len(of) > 1 {
+			path = indexed(path, i)
+		}
+		if seen.add(path, name); !slices.Contains(names, name) {
+			d.faultAt(path, "opa.bundles has no bundle of this name; add it there or correct the name")
+		}
+	}
+	for _, name := range names {
+		if d.clean("policy.bundle") && !slices.Contains(of, name) {
+			d.faultAt("opa.bundles."+name, "the policy is not made of it; write policy: {bundle: [..., %s]}, or remove it", name)
+		}
+	}
 }
 
 // section is a mapping within the section; nil where it is not there.

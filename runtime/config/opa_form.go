@@ -101,7 +101,7 @@ var opaBundle = &opaRule{keys: map[string]*opaRule{
 	"size_limit_bytes": opaWithin(1, maxBundle),
 	"signing": {keys: map[string]*opaRule{
 		"keyid": opaText, "scope": opaText, "exclude_files": opaTexts,
-		"allow_unsigned_delta_bundles": opaRefused("delta bundles are not taken, for their whole cannot be tested; remove it"),
+		"allow_unsigned_delta_bundles": opaRefused("a delta has no signature: whole bundles are asked for where signing is; remove it"),
 	}},
 	"polling": {keys: map[string]*opaRule{
 		"min_delay_seconds": opaWithin(1, oneDay), "max_delay_seconds": opaWithin(1, oneDay),

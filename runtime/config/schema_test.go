@@ -136,6 +136,8 @@ func notations(t reflect.Type) *jsonschema.Schema {
 		}}
 	case reflect.TypeFor[Token]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Const: "ephemeral"}, {Ref: "#/$defs/Ref"}}}
+	case reflect.TypeFor[Names]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, {Type: "array", Items: &jsonschema.Schema{Type: "string"}}}}
 	case reflect.TypeFor[OPA]():
 		return &jsonschema.Schema{Type: "object"}
 	case reflect.TypeFor[FilterConfig]():

@@ -179,8 +179,8 @@ type JWT struct {
 type Policy struct {
 	// Path is a folder of .rego files and data.json, or builtin:default.
 	Path string `yaml:"path"`
-	// Bundle is the name of one of opa.bundles.
-	Bundle string `yaml:"bundle"`
+	// Bundle names opa.bundles: one, or a list of several that make up the policy together.
+	Bundle Names `yaml:"bundle"`
 	// Signing refuses a folder without a .signatures.json, as opa sign makes it, by one of opa.keys.
 	Signing *Signing `yaml:"signing"`
 	// Timeout bounds one evaluation; over it, the request is denied.

@@ -33,19 +33,19 @@ func TestBundleFaults(t *testing.T) {
 	s.Put(bundle(func(b *bundles.Bundle) { b.Revision = "r1" }))
 	g := gateway.Start(t, strings.Replace(bundleConfig(s.URL, more, signing), "timeout_seconds: 5", "timeout_seconds: 2", 1))
 	if st := g.Control.Status(); st.Policy != "r1" {
-		t.Fatalf("%+v %+v\n%s", st, st.Bundle, g.Log)
+		t.Fatalf("%+v %+v\n%s", st, st.Bundles, g.Log)
 	}
 	f := func(name string, spoil func(), stage, want string) {
 		t.Run(name, func(t *testing.T) {
 			t.Helper()
 			spoil()
 			matches := func() bool {
-				b := g.Control.Status().Bundle
+				b := g.Control.Status().Bundles[0]
 				return b.Stage == stage && strings.Contains(b.Fault, want)
 			}
 			for end := time.Now().Add(30 * time.Second); !matches(); time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("%+v", g.Control.Status().Bundle)
+					t.Fatalf("%+v", g.Control.Status().Bundles[0])
 				}
 			}
 			if st := g.Control.Status(); !st.Ready() || st.Policy != "r1" {
@@ -108,8 +108,8 @@ func TestNoBundleYet(t *testing.T) {
 	t.Parallel()
 	s := bundles.Serve(t)
 	g := gateway.Start(t, bundleConfig(s.URL, "", ""))
-	if st := g.Control.Status(); st.Ready() || st.NoPolicy == "" || st.Bundle.Stage != "download" {
-		t.Fatalf("%+v %+v", st, st.Bundle)
+	if st := g.Control.Status(); st.Ready() || st.NoPolicy == "" || st.Bundles[0].Stage != "download" {
+		t.Fatalf("%+v %+v", st, st.Bundles)
 	}
 	if r := g.Post("red", "/inference", question); r.Status != 503 || r.Code() != "policy_failed" {
 		t.Fatal(r)
@@ -130,7 +130,7 @@ func TestBundleIsKept(t *testing.T) {
 	t.Run("with a server", func(t *testing.T) {
 		g := gateway.Start(t, config)
 		if st := g.Control.Status(); st.Policy != "r1" {
-			t.Fatalf("%+v", st.Bundle)
+			t.Fatalf("%+v", st.Bundles)
 		}
 		kept := filepath.Join(dir, "bundles", "gateway", "bundle.tar.gz")
 		wait(t, "the file", func() bool { _, err := os.Stat(kept); return err == nil })
@@ -139,7 +139,7 @@ func TestBundleIsKept(t *testing.T) {
 	s.Stop()
 	g := gateway.Start(t, config)
 	wait(t, "the kept bundle", func() bool { return g.Control.Status().Policy == "r1" })
-	wait(t, "the fault", func() bool { return g.Control.Status().Bundle.Fault != "" })
+	wait(t, "the fault", func() bool { return g.Control.Status().Bundles[0].Fault != "" })
 	if r := g.Post("red", "/inference", question); r.Status != 200 {
 		t.Fatal(r)
 	}
@@ -180,7 +180,7 @@ func TestReportsAndUploads(t *testing.T) {
 	config := strings.Replace(bundleConfig(s.URL, more, ""), "timeout: 5s}", "timeout: 5s, decisions: {path: decisions.jsonl}}", 1)
 	g := gateway.Start(t, config)
 	if r := g.Post("red", "/inference", question); r.Status != 200 {
-		t.Fatal(r, g.Control.Status().Bundle)
+		t.Fatal(r, g.Control.Status().Bundles[0])
 	}
 	sent := func(path string, wants ...string) {
 		t.Helper()

@@ -31,16 +31,16 @@ opa:
   bundles: {gateway: {resource: "%s/%s:v1", size_limit_bytes: 30000, polling: {min_delay_seconds: 1, max_delay_seconds: 1}}}
 `, r.Host(), r.Host(), registry.Repository))
 	if st := g.Control.Status(); st.Policy != "r1" {
-		t.Fatalf("%+v %+v", st, st.Bundle)
+		t.Fatalf("%+v %+v", st, st.Bundles)
 	}
 	files := rules(true, "y")
 	push(bundles.Bundle{Files: files, Revision: "r2"})
 	wait(t, "the second image", func() bool { return g.Control.Status().Policy == "r2" })
 	files["data.json"] = fmt.Sprintf(`{"a":"%030000d"}`, 0)
 	push(bundles.Bundle{Files: files, Revision: "r3"})
-	wait(t, "the fault", func() bool { return g.Control.Status().Bundle.Stage == "size" })
+	wait(t, "the fault", func() bool { return g.Control.Status().Bundles[0].Stage == "size" })
 	r.Stop()
-	wait(t, "another fault", func() bool { return g.Control.Status().Bundle.Stage == "download" })
+	wait(t, "another fault", func() bool { return g.Control.Status().Bundles[0].Stage == "download" })
 	if st := g.Control.Status(); !st.Ready() || st.Policy != "r2" {
 		t.Fatalf("%+v", st)
 	}

@@ -2,7 +2,7 @@ package control
 
 import "time"
 
-// BundleStatus is how it stands with the policy's bundle.
+// BundleStatus is how it stands with one of the policy's bundles.
 type BundleStatus struct {
 	Name      string    `json:"name"`
 	Revision  string    `json:"revision,omitempty"` // of the active one's manifest
@@ -13,16 +13,19 @@ type BundleStatus struct {
 	Since     time.Time `json:"since,omitzero"`     // how long it has failed
 }
 
-// bundleStatus is nil where the policy is no bundle.
-func (c *Controller) bundleStatus() *BundleStatus {
+// bundleStatus is empty where the policy is made of none.
+func (c *Controller) bundleStatus() []BundleStatus {
 	f := c.feed.Load()
-	if f == nil || !f.client.Bundles() {
+	if f == nil {
 		return nil
 	}
-	s := f.client.Status()
-	out := &BundleStatus{Name: s.Name, Revision: s.Revision, Activated: s.Activated, Answered: s.Answered, Since: s.Since}
-	if s.Fault != nil {
-		out.Stage, out.Fault = s.Fault.Stage, s.Fault.Message
+	var out []BundleStatus
+	for _, s := range f.client.Status() {
+		b := BundleStatus{Name: s.Name, Revision: s.Revision, Activated: s.Activated, Answered: s.Answered, Since: s.Since}
+		if s.Fault != nil {
+			b.Stage, b.Fault = s.Fault.Stage, s.Fault.Message
+		}
+		out = append(out, b)
 	}
 	return out
 }

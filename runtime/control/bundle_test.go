@@ -49,8 +49,8 @@ func TestBundle(t *testing.T) {
 	s := bundles.Serve(t)
 	s.Put(bundles.Bundle{Files: rules(true, "first"), Revision: "r1"}.Archive(t))
 	g := gateway.Start(t, bundleConfig(s.URL, "", ""))
-	if st := g.Control.Status(); !st.Ready() || st.Policy != "r1" || st.Bundle.Fault != "" {
-		t.Fatalf("%+v %+v\n%s", st, st.Bundle, g.Log)
+	if st := g.Control.Status(); !st.Ready() || st.Policy != "r1" || st.Bundles[0].Fault != "" {
+		t.Fatalf("%+v %+v\n%s", st, st.Bundles, g.Log)
 	}
 	if r := g.Post("red", "/inference", question); r.Status != 200 {
 		t.Fatal(r)
@@ -63,9 +63,9 @@ func TestBundle(t *testing.T) {
 	bad := rules(true, "third")
 	bad["main_test.rego"] = "package sluice_test\n\ntest_it if false\n"
 	s.Put(bundles.Bundle{Files: bad, Revision: "r3"}.Archive(t))
-	wait(t, "the fault", func() bool { return g.Control.Status().Bundle.Fault != "" })
-	if st := g.Control.Status(); !st.Ready() || st.Policy != "r2" || st.Bundle.Stage != "tests" {
-		t.Fatalf("%+v %+v", st, st.Bundle)
+	wait(t, "the fault", func() bool { return g.Control.Status().Bundles[0].Fault != "" })
+	if st := g.Control.Status(); !st.Ready() || st.Policy != "r2" || st.Bundles[0].Stage != "tests" {
+		t.Fatalf("%+v %+v", st, st.Bundles)
 	}
 	if r := g.Post("red", "/inference", question); r.Status != 403 {
 		t.Fatal(r)

@@ -62,7 +62,7 @@ type Controller struct {
 	failed      tallies       // filters that did not go live, by stage
 	rollbacks   tallies       // versions taken back, by reason
 	refusals    counts        // policies that did not pass the gate, by stage
-	fetches     counts        // bundles that were asked for and not taken, by stage
+	fetches     tallies       // bundles that were asked for and not taken, by name and stage
 	tripped     chan struct{} // a canary has switched itself off
 
 	building sync.Mutex      // one build at a time
@@ -75,11 +75,10 @@ type Controller struct {
 	ending  bool
 	endErrs []error // of the generations that closed while ending
 
-	open       sync.WaitGroup // generations not yet closed
-	status     atomic.Pointer[Status]
-	feed       atomic.Pointer[feed]   // the current generation's; nil is none
-	bundleSaid atomic.Pointer[string] // the fault of a bundle that was logged last
-	stopping   atomic.Bool
+	open     sync.WaitGroup // generations not yet closed
+	status   atomic.Pointer[Status]
+	feed     atomic.Pointer[feed] // the current generation's; nil is none
+	stopping atomic.Bool
 }
 
 // Open reads the configuration and serves it as the first generation. The error is all the faults found.

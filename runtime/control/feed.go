@@ -23,15 +23,27 @@ type feed struct {
 	once   sync.Once
 	begun  bool // under Controller.building
 
-	last attempt // of what Activate was asked; under Controller.building
+	last  attempts          // under Controller.building
+	said  map[string]string // the fault of each bundle that was logged last
+	heard map[string]bool   // the bundles that something is known of
 }
 
-// attempt is a bundle that did not pass the gate. It is not tried again before it, or what it is checked against, changes:
-// OPA asks for it again every moment, and a gate can take seconds.
-type attempt struct {
-	source  policy.Source
+// attempts are bundles that did not pass the gate, by the digest of their text. They are not tried again before they, or
+// what they are checked against, change: OPA asks for them again every moment, and a gate can take seconds.
+type attempts struct {
 	options policy.Options
-	err     error
+	errs    map[string]error
+}
+
+// maxAttempts bounds them: each of a few bundles can be refused in two ways.
+const maxAttempts = 16
+
+// of is the error of a text that was refused.
+func (a *attempts) of(digest string, o policy.Options) error {
+	if !reflect.DeepEqual(a.options, o) || len(a.errs) >= maxAttempts {
+		*a = attempts{options: o, errs: map[string]error{}}
+	}
+	return a.errs[digest]
 }
 
 // opa makes the feed that the configuration wants, or takes the one of the generation before.
@@ -46,7 +58,7 @@ func (b *builder) opa() {
 		return
 	}
 	sum := sha256.Sum256(text)
-	f := &feed{c: b.c, digest: hex.EncodeToString(sum[:]), tried: make(chan struct{})}
+	f := &feed{c: b.c, digest: hex.EncodeToString(sum[:]), tried: make(chan struct{}), said: map[string]string{}, heard: map[string]bool{}}
 	if was := b.was; was != nil && was.feed != nil && was.feed.digest == f.digest {
 		b.gen.feed = was.feed
 		return
@@ -89,11 +101,11 @@ func (f *feed) start() {
 	}
 }
 
-// firstBundle waits for the first word of a bundle, so that whoever starts is told how it stands. A gateway without a policy
+// firstBundle waits for the first word of each bundle, so that whoever starts is told how it stands. A gateway without a policy
 // is up, not ready, and refuses all requests.
 func (c *Controller) firstBundle(ctx context.Context) {
 	f := c.feed.Load()
-	if f == nil || c.dry || !f.client.Bundles() {
+	if f == nil || c.dry || f.client.Bundles() == 0 {
 		return
 	}
 	t := time.NewTimer(firstTime)
@@ -107,44 +119,61 @@ func (c *Controller) firstBundle(ctx context.Context) {
 
 const firstTime = 5 * time.Second
 
-// changed is told each time that a bundle was asked for.
+// changed is told each time that a bundle was asked for. It is called by one goroutine at a time.
 func (f *feed) changed(s bundle.Status) {
-	defer f.once.Do(func() { close(f.tried) })
+	if f.heard[s.Name] = true; len(f.heard) == f.client.Bundles() {
+		defer f.once.Do(func() { close(f.tried) })
+	}
 	if f.c.feed.Load() != f {
 		return
 	}
 	said := ""
 	if s.Fault != nil {
 		said = s.Fault.Error()
-		f.c.fetches.add(s.Fault.Stage)
+		f.c.fetches.add(s.Name, s.Fault.Stage)
 	}
-	if was := f.c.bundleSaid.Swap(&said); said == "" || was != nil && *was == said {
+	was := f.said[s.Name]
+	if f.said[s.Name] = said; said == "" || was == said {
 		return // once for each reason: it is asked for again and again
 	}
 	f.c.log.Error("a bundle is not taken, the last good policy goes on", "bundle", s.Name, "stage", s.Fault.Stage, "reason", s.Fault.Message)
 }
 
-// activate takes a bundle through the gate and swaps to it.
-func (f *feed) activate(ctx context.Context, b bundle.Bundle) error {
-	files := make(map[string][]byte, len(b.Files))
-	for _, file := range b.Files {
-		files[file.Path] = file.Body
-	}
-	src, err := policy.FromFiles(bundlePrefix+b.Name, files)
-	if err == nil {
-		err = src.Unexpired(time.Now())
-	}
+// activate takes bundles through the gate and swaps to them.
+func (f *feed) activate(ctx context.Context, came string, all []bundle.Bundle) error {
+	src, err := joined(came, all)
 	if err == nil {
 		if !f.c.lockBuilding(ctx) {
 			return ctx.Err()
 		}
 		defer f.c.building.Unlock()
-		err = f.c.takeUp(ctx, f, b.Name, src)
+		err = f.c.takeUp(ctx, f, src)
 	}
 	if err != nil {
 		return &bundle.Fault{Stage: gateStage(err), Message: err.Error(), Cause: err}
 	}
 	return nil
+}
+
+// joined is the policy that bundles make up. The signature of the one that came must not have expired; the others were
+// looked at when they came.
+func joined(came string, all []bundle.Bundle) (policy.Source, error) {
+	parts := make(map[string]policy.Source, len(all))
+	for _, b := range all {
+		files := make(map[string][]byte, len(b.Files))
+		for _, file := range b.Files {
+			files[file.Path] = file.Body
+		}
+		src, err := policy.FromFiles(bundlePrefix+b.Name, files)
+		if err == nil && b.Name == came {
+			err = src.Unexpired(time.Now())
+		}
+		if err != nil {
+			return policy.Source{}, err
+		}
+		parts[b.Name] = src
+	}
+	return policy.Join(parts)
 }
 
 // lockBuilding waits for its turn to build, but not longer than ctx lasts: whoever has it may be waiting for the end of
@@ -161,20 +190,21 @@ func (c *Controller) lockBuilding(ctx context.Context) bool {
 var errSuperseded = errors.New("the configuration has changed meanwhile")
 
 // takeUp takes a policy through the gate and swaps to it, unless it is live. It is called under building.
-func (c *Controller) takeUp(ctx context.Context, f *feed, name string, src policy.Source) error {
+func (c *Controller) takeUp(ctx context.Context, f *feed, src policy.Source) error {
 	was := c.generation()
+	digest := src.Digest()
 	switch {
 	case was == nil:
 		return errEnded
 	case was.feed != f:
 		return errSuperseded
 	case was.snap.Policy.Missing() == "" && reflect.DeepEqual(was.live.source, src):
-		f.last = attempt{}
 		return nil
-	case f.last.err != nil && reflect.DeepEqual(f.last.source, src) && reflect.DeepEqual(f.last.options, was.live.options):
-		return f.last.err
 	}
-	live := gated{source: src, options: was.live.options, path: bundlePrefix + name, field: "policy.bundle"}
+	if err := f.last.of(digest, was.live.options); err != nil {
+		return err
+	}
+	live := gated{source: src, options: was.live.options, path: bundlePath(was.config.Policy.Bundle), field: "policy.bundle"}
 	err := live.pass(ctx, true)
 	if err == nil {
 		err = live.tried(ctx, was.config)
@@ -182,7 +212,8 @@ func (c *Controller) takeUp(ctx context.Context, f *feed, name string, src polic
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if f.last = (attempt{src, live.options, err}); err != nil {
+	if err != nil {
+		f.last.errs[digest] = err
 		c.gateFailed(live.path, err)
 		return err
 	}

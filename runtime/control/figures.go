@@ -42,23 +42,27 @@ func (c *Controller) figures() {
 	c.metrics.Counters("sluice_policy_gate_failures_total", "Policies that did not go live, by the stage of the gate that failed.",
 		[]string{"stage"}, c.refusals.read)
 	c.metrics.Counters("sluice_bundle_failures_total", "Bundles that were asked for and not taken, by the stage that failed.",
-		[]string{"stage"}, c.fetches.read)
+		[]string{"bundle", "stage"}, c.fetches.read)
 	c.metrics.Counter("sluice_decision_uploads_dropped_total", "Decisions that found no place on their way to OPA's uploads.", func() float64 {
 		if f := c.feed.Load(); f != nil {
 			return float64(f.client.Dropped())
 		}
 		return 0
 	})
-	gauge("sluice_bundle_activated_seconds", "When the active bundle was activated, as Unix time; 0 without one.", c.bundleActivated)
+	c.metrics.Gauges("sluice_bundle_activated_seconds", "When the active version of a bundle was activated, as Unix time; 0 without one.",
+		[]string{"bundle"}, c.bundlesActivated)
 	c.metrics.Counters("sluice_filter_rollbacks_total", "Versions of filters taken back, by the operator or for their failures.",
 		[]string{"filter", "reason"}, c.rollbacks.read)
 }
 
-func (c *Controller) bundleActivated() float64 {
-	if st := c.bundleStatus(); st != nil && !st.Activated.IsZero() {
-		return float64(st.Activated.UnixMilli()) / 1000
+func (c *Controller) bundlesActivated(add func(float64, ...string)) {
+	for _, b := range c.bundleStatus() {
+		at := 0.0
+		if !b.Activated.IsZero() {
+			at = float64(b.Activated.UnixMilli()) / 1000
+		}
+		add(at, b.Name)
 	}
-	return 0
 }
 
 func (c *Controller) cacheStats() cache.Stats {

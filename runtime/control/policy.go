@@ -6,6 +6,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicegate/sluice/policies"
@@ -19,11 +20,11 @@ const builtinPolicy = "builtin:default"
 // policy brings the live policy and the candidate beside it through the gate.
 func (b *builder) policy(ctx context.Context) {
 	live := gated{path: b.cfg.Policy.Path, field: "policy.path"}
-	name := b.cfg.Policy.Bundle
-	if name != "" {
-		live.path, live.field = bundlePrefix+name, "policy.bundle"
+	names := b.cfg.Policy.Bundle
+	if len(names) > 0 {
+		live.path, live.field = bundlePath(names), "policy.bundle"
 	}
-	if name != "" && (b.was == nil || b.was.snap.Policy.Missing() != "") {
+	if len(names) > 0 && (b.was == nil || b.was.snap.Policy.Missing() != "") {
 		b.noPolicy(ctx, &live)
 	} else if !b.reads(&live) || !b.gate(ctx, &live, guarded(b.cfg)) {
 		return
@@ -36,11 +37,14 @@ func (b *builder) policy(ctx context.Context) {
 // bundlePrefix begins what names a bundle, for people.
 const bundlePrefix = "bundle:"
 
+// bundlePath names a policy that is made of bundles.
+func bundlePath(names []string) string { return bundlePrefix + strings.Join(names, "+") }
+
 // reads reads the live policy. Of a bundle it is the one that is live, or whatever decided before, until the feed brings
 // another.
 func (b *builder) reads(g *gated) bool {
 	var err error
-	if b.cfg.Policy.Bundle != "" {
+	if len(b.cfg.Policy.Bundle) > 0 {
 		g.source = b.was.live.source
 	} else if g.source, err = b.source(g.path); err == nil && b.cfg.Policy.Signing != nil {
 		err = b.verify(g.source)
@@ -58,11 +62,11 @@ func (b *builder) reads(g *gated) bool {
 
 // guarded tells whether the policy must come from where the configuration says, and bring tests: a bundle, or a folder that
 // must be signed.
-func guarded(cfg *config.Config) bool { return cfg.Policy.Bundle != "" || cfg.Policy.Signing != nil }
+func guarded(cfg *config.Config) bool { return len(cfg.Policy.Bundle) > 0 || cfg.Policy.Signing != nil }
 
 // noPolicy stands in until the first bundle is there.
 func (b *builder) noPolicy(ctx context.Context, g *gated) {
-	why := "no bundle " + b.cfg.Policy.Bundle + " has been activated yet"
+	why := "no " + g.path + " has been activated yet"
 	var err error
 	if g.policy, err = policy.None(ctx, why); err != nil {
 		panic("control: " + err.Error()) // its text is ours
@@ -115,7 +119,7 @@ func (b *builder) policyFailed(g *gated, err error) {
 func (b *builder) policyOptions() policy.Options {
 	o := policy.Options{
 		Models: b.gen.snap.Names, ReadsText: b.cfg.Policy.ReadsText, Timeout: b.cfg.Policy.Timeout,
-		Bundle: b.cfg.Policy.Bundle, Labels: b.cfg.OPA.Labels(), Grants: b.cfg.Policy.Grants, Hosts: b.cfg.Policy.Hosts,
+		Labels: b.cfg.OPA.Labels(), Grants: b.cfg.Policy.Grants, Hosts: b.cfg.Policy.Hosts,
 		KeepCalls: b.cfg.Policy.Decisions != nil && b.cfg.Policy.Decisions.NDBuiltinCache,
 	}
 	for _, s := range b.gen.slots {

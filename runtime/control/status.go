@@ -12,7 +12,7 @@ type Status struct {
 	PolicyPath string         `json:"policy_path"`
 	Rules      []RuleStatus   `json:"rules"`               // the policy's entry points
 	NoPolicy   string         `json:"no_policy,omitempty"` // why there is none yet: all requests are refused; "" when there is one
-	Bundle     *BundleStatus  `json:"bundle,omitempty"`    // where the policy is one
+	Bundles    []BundleStatus `json:"bundles,omitempty"`   // that the policy is made of
 	Fault      string         `json:"fault,omitempty"`     // why the last reload was refused; "" when the last one was installed
 	FaultSince time.Time      `json:"fault_since,omitzero"`
 	// SwitchedOff are canaries that failed too often, until another version is live beside which they stood.
@@ -104,7 +104,7 @@ func (c *Controller) Status() Status {
 		}
 		st.Certificates = gen.certified()
 	}
-	st.Bundle = c.bundleStatus()
+	st.Bundles = c.bundleStatus()
 	return st
 }
 

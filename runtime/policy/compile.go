@@ -42,7 +42,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 	p.decide.undefined = l.withoutDefault(decisionRef)
 	p.logs.prepare(b)
 	p.log.text = p.decide.plan.reads("prompt", "text") || p.decide.plan.reads("prompt", "messages")
-	p.log.origin = originOf(o, p.revision)
+	p.log.origin = originOf(o, s)
 	_, _ = rand.Read(p.log.salt[:]) // it never fails
 	if len(b.faults) > 0 {
 		return nil, b.faults.of(StageSchema).sorted()
@@ -98,7 +98,7 @@ func (s Source) parse() (map[string]*ast.Module, Faults) {
 		if !isModule(f.path) {
 			continue
 		}
-		name := s.shown(f.path)
+		name := s.show(f)
 		m, err := ast.ParseModuleWithOpts(name, string(f.body), options)
 		switch {
 		case err != nil:

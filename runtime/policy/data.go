@@ -37,7 +37,7 @@ func (s Source) data(extra map[string]any) (map[string]any, Faults) {
 
 // document reads one data file. JSON is read strictly: a role named twice must not silently be the second one.
 func (s Source) document(f file) (any, *Fault) {
-	at := Fault{File: s.shown(f.path)}
+	at := Fault{File: s.show(f)}
 	if path.Ext(f.path) != ".json" {
 		var doc any
 		if err := yaml.Unmarshal(f.body, &doc); err != nil {
@@ -72,7 +72,7 @@ func (s Source) document(f file) (any, *Fault) {
 func (s Source) place(out map[string]any, f file, doc any) *Fault {
 	m, ok := doc.(map[string]any)
 	if !ok {
-		return &Fault{File: s.shown(f.path), Line: 1, Col: 1, Message: "a data file must hold an object; its keys become data." + strings.ReplaceAll(strings.TrimPrefix(path.Dir(f.path)+"/", "./"), "/", ".") + "<key>"}
+		return &Fault{File: s.show(f), Line: 1, Col: 1, Message: "a data file must hold an object; its keys become data." + strings.ReplaceAll(strings.TrimPrefix(path.Dir(f.path)+"/", "./"), "/", ".") + "<key>"}
 	}
 	if dir := path.Dir(f.path); dir != "." {
 		parts := strings.Split(dir, "/")
@@ -80,8 +80,13 @@ func (s Source) place(out map[string]any, f file, doc any) *Fault {
 			m = map[string]any{parts[i]: m}
 		}
 	}
+	if f.part != nil {
+		if key := f.part.outside(m, ""); key != "" {
+			return &Fault{Stage: StageRoots, File: s.show(f), Message: fmt.Sprintf("data.%s is outside of the roots in %s; correct them, or move it", strings.ReplaceAll(key, "/", "."), manifestFile)}
+		}
+	}
 	if key := merge(out, m); key != "" {
-		return &Fault{File: s.shown(f.path), Message: fmt.Sprintf("data.%s is given by another file too; keep one of them", key)}
+		return &Fault{File: s.show(f), Message: fmt.Sprintf("data.%s is given by another file too; keep one of them", key)}
 	}
 	return nil
 }

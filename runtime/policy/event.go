@@ -104,18 +104,25 @@ func (l *eventLog) appendText(dst []byte, v *view) []byte {
 }
 
 // originOf says which gateway decided and by which policy.
-func originOf(o Options, revision string) []byte {
+func originOf(o Options, s Source) []byte {
 	var dst []byte
 	if len(o.Labels) > 0 {
 		labels, _ := json.Marshal(o.Labels) // of texts, which cannot fail
 		dst = append(append(dst, `,"labels":`...), labels...)
 	}
-	name := o.Bundle
-	if name == "" {
-		name = "policy"
+	parts := s.parts
+	if len(parts) == 0 {
+		parts = []*part{{name: "policy", revision: s.Revision()}}
 	}
-	dst = strictjson.AppendString(append(dst, `,"bundles":{`...), name)
-	return append(strictjson.AppendString(append(dst, `:{"revision":`...), revision), "}}"...)
+	dst = append(dst, `,"bundles":{`...)
+	for i, p := range parts {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(strictjson.AppendString(dst, p.name), `:{"revision":`...)
+		dst = append(strictjson.AppendString(dst, p.revision), '}')
+	}
+	return append(dst, '}')
 }
 
 // modelsJSON is input.models, written anew only when the facts have changed.

@@ -246,9 +246,11 @@ func (p *Policy) ExplainEvent(ctx context.Context, event []byte) (revision strin
 		decision, _ = p.decide.trace(ctx, r.input(p.decide.plan, input).Value, then) // as above
 	}
 	if bundles := e.Get("bundles"); bundles.Kind() == strictjson.Object {
-		for _, b := range bundles.Members() { // there is one
-			revision = b.Get("revision").Str()
+		var parts []*part
+		for name, b := range bundles.Members() {
+			parts = append(parts, &part{name: name.Str(), revision: b.Get("revision").Str()})
 		}
+		revision = revisionOf(parts)
 	}
 	return revision, admit, decision, ctx.Err()
 }

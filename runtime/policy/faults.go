@@ -14,6 +14,7 @@ import (
 const (
 	StageRead      = "read"      // its files can be read
 	StageSignature = "signature" // they are signed, where that is required
+	StageRoots     = "roots"     // bundles own different parts of data, and keep to them
 	StageParse     = "parse"     // modules are Rego, data is JSON or YAML
 	StageCompile   = "compile"   // strictly, and with what policies may call
 	StageSchema    = "schema"    // what is read of input is there, what is answered is a decision
@@ -25,7 +26,7 @@ const (
 
 // Stages are all of them in their order.
 var Stages = [...]string{
-	StageRead, StageSignature, StageParse, StageCompile, StageSchema, StageEntry, StageRules, StageTests, StageRecorded,
+	StageRead, StageSignature, StageRoots, StageParse, StageCompile, StageSchema, StageEntry, StageRules, StageTests, StageRecorded,
 }
 
 // Fault is one fault of a policy's text.

@@ -11,7 +11,7 @@ import (
 // None is the policy of a gateway that has none yet: every request is refused with the code policy_failed and status 503.
 // why is for the log.
 func None(ctx context.Context, why string) (*Policy, error) {
-	p, err := Compile(ctx, Source{name: "none", files: []file{{"none.rego", []byte(noneText)}}}, Options{Memo: -1})
+	p, err := Compile(ctx, Source{name: "none", files: []file{{path: "none.rego", body: []byte(noneText)}}}, Options{Memo: -1})
 	if err != nil {
 		return nil, err
 	}

@@ -38,9 +38,7 @@ type Options struct {
 	KeepCalls bool
 	// Timeout bounds one evaluation; 0 means 50 ms.
 	Timeout time.Duration
-	// Bundle is what events of the decision log call the policy; "" means policy. Labels are what they tell the gateway from
-	// others by.
-	Bundle string
+	// Labels are what events of the decision log tell the gateway from others by.
 	Labels map[string]string
 	// Memo bounds the memoised decisions of each entry point; 0 means 8192, less than 0 turns memoising off.
 	Memo int
@@ -63,8 +61,7 @@ type Policy struct {
 	logs     logPolicy
 }
 
-// Revision names the policy's text: the bundle's own revision if its manifest has one, else the first 12 hex digits of
-// a SHA-256 over the paths and contents of all its files.
+// Revision names the policy's text, as Source.Revision does.
 func (p *Policy) Revision() string { return p.revision }
 
 // Facts is what the gateway knows at the time of a decision beside the exchange itself.

@@ -24,14 +24,16 @@ const (
 
 // Source is the text of a policy: its Rego modules, tests among them, and its data.
 type Source struct {
-	name       string // shown before the paths of its files
-	files      []file // by path
-	signatures []byte // .signatures.json; nil: there is none
+	name       string  // shown before the paths of its files
+	files      []file  // by path; of a joined one, by part first
+	signatures []byte  // .signatures.json; nil: there is none
+	parts      []*part // the bundles that it was joined of, by name; nil: none
 }
 
 type file struct {
-	path string // slash-separated, within the source
+	path string // slash-separated, within the source or its part
 	body []byte
+	part *part // nil: the source is no joined one
 }
 
 // ReadDir reads the policy in a directory.
@@ -63,7 +65,8 @@ func ReadFS(fsys fs.FS, name string) (Source, error) {
 	return r.source(name), nil
 }
 
-// FromFiles makes a Source of files by path, as they were in a bundle. What is neither module nor data is left out.
+// FromFiles makes a Source of files by path, as they were in a bundle, to be joined. What is neither module nor data is
+// left out.
 func FromFiles(name string, files map[string][]byte) (Source, error) {
 	var r reader
 	for path, body := range files {
@@ -77,10 +80,7 @@ func FromFiles(name string, files map[string][]byte) (Source, error) {
 		if err := r.count(path, int64(len(body))); err != nil {
 			return Source{}, fmt.Errorf("reading the policy %s: %w", name, err)
 		}
-		r.files = append(r.files, file{path, body})
-	}
-	if !slices.ContainsFunc(r.files, func(f file) bool { return isModule(f.path) }) {
-		return Source{}, fmt.Errorf("reading the policy %s: no .rego file in it", name)
+		r.files = append(r.files, file{path: path, body: body})
 	}
 	return r.source(name), nil
 }
@@ -114,7 +114,7 @@ func (r *reader) folder(dir string, depth int) error {
 			}
 			continue
 		}
-		if strings.HasPrefix(e.Name(), ".") && e.Name() != ".manifest" || name == "schemas" {
+		if strings.HasPrefix(e.Name(), ".") && e.Name() != manifestFile || name == "schemas" {
 			continue
 		}
 		info, err := fs.Stat(r.fsys, name) // follows links, which Kubernetes makes of mounted files
@@ -134,7 +134,7 @@ func (r *reader) folder(dir string, depth int) error {
 }
 
 func wanted(name string) bool {
-	return isModule(name) || isData(name) || name == ".manifest"
+	return isModule(name) || isData(name) || name == manifestFile
 }
 
 func isModule(name string) bool { return path.Ext(name) == ".rego" }
@@ -159,22 +159,39 @@ func (r *reader) file(name string, size int64) error {
 	if err != nil {
 		return err
 	}
-	r.files = append(r.files, file{name, body})
+	r.files = append(r.files, file{path: name, body: body})
 	return nil
 }
 
-// Revision names the text: the manifest's revision, else the first 12 hex digits of a SHA-256 over paths and contents.
+// Revision names the text: the manifest's revision, else the first 12 hex digits of a SHA-256 over paths and contents. Of
+// several bundles it names each, as in "gateway=r1 tenants=r7".
 func (s Source) Revision() string {
-	for _, f := range s.files {
-		if f.path == ".manifest" {
-			var m struct{ Revision string }
-			if json.Unmarshal(f.body, &m) == nil && m.Revision != "" {
-				return m.Revision
-			}
-		}
+	if len(s.parts) > 0 {
+		return revisionOf(s.parts)
+	}
+	if revision := s.manifest().Revision; revision != "" {
+		return revision
 	}
 	return s.Digest()[:12]
 }
+
+// manifest is what a bundle says of itself (openpolicyagent.org, "Bundle File Format").
+type manifest struct {
+	Revision string
+	Roots    *[]string
+}
+
+// manifest is empty where there is none, or none that can be read.
+func (s Source) manifest() (m manifest) {
+	for _, f := range s.files {
+		if f.path == manifestFile && json.Unmarshal(f.body, &m) != nil {
+			return manifest{}
+		}
+	}
+	return m
+}
+
+const manifestFile = ".manifest"
 
 // Digest is the hex SHA-256 over the paths and contents of all files, wherever they were read from.
 func (s Source) Digest() string {
@@ -189,5 +206,13 @@ func (s Source) Digest() string {
 
 // shown is a file's path as faults name it.
 func (s Source) shown(name string) string { return path.Join(s.name, name) }
+
+// show is shown for one of its files.
+func (s Source) show(f file) string {
+	if f.part != nil {
+		return path.Join(f.part.source, f.path)
+	}
+	return s.shown(f.path)
+}
 
 var errNoSource = errors.New("the source is empty: make one with ReadDir or ReadFS")

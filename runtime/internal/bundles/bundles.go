@@ -32,8 +32,10 @@ import (
 type Bundle struct {
 	Files    map[string]string // modules and data.json files by path
 	Revision string
-	Key      *Key           // signs it; nil leaves it unsigned
-	Claims   map[string]any // of the signature, such as scope and exp
+	Roots    []string                // nil: all
+	Delta    []bundle.PatchOperation // makes it a delta, without files
+	Key      *Key                    // signs it; nil leaves it unsigned
+	Claims   map[string]any          // of the signature, such as scope and exp
 }
 
 // Key is a pair of keys for signatures.
@@ -85,7 +87,10 @@ func (b Bundle) Signatures(t testing.TB) string {
 
 func (b Bundle) bundle(t testing.TB) bundle.Bundle {
 	t.Helper()
-	out := bundle.Bundle{Manifest: bundle.Manifest{Revision: b.Revision}, Data: map[string]any{}}
+	out := bundle.Bundle{Manifest: bundle.Manifest{Revision: b.Revision}, Data: map[string]any{}, Patch: bundle.Patch{Data: b.Delta}}
+	if b.Roots != nil {
+		out.Manifest.Roots = &b.Roots
+	}
 	out.Manifest.Init()
 	for name, text := range b.Files {
 		if path.Ext(name) == bundle.RegoExt {
@@ -146,6 +151,8 @@ type Server struct {
 	mu   sync.Mutex
 	body []byte
 	etag string
+	from string // what the delta is against
+	diff []byte
 	fail http.HandlerFunc
 	asks []*http.Request
 	sent map[string][]string // what was sent to a path
@@ -172,7 +179,18 @@ func (s *Server) Put(body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sum := sha256.Sum256(body)
-	s.body, s.etag, s.fail = body, `"`+hex.EncodeToString(sum[:8])+`"`, nil
+	s.body, s.etag, s.diff, s.fail = body, `"`+hex.EncodeToString(sum[:8])+`"`, nil, nil
+}
+
+// PutDelta is Put, with a delta for those who have what was served before and take deltas.
+func (s *Server) PutDelta(delta, whole []byte) {
+	s.mu.Lock()
+	was := s.etag
+	s.mu.Unlock()
+	s.Put(whole)
+	s.mu.Lock()
+	s.from, s.diff = was, delta
+	s.mu.Unlock()
 }
 
 // Fail makes it answer otherwise, until the next Put.
@@ -208,6 +226,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asks = append(s.asks, r)
 	body, etag, fail := s.body, s.etag, s.fail
+	if s.diff != nil && r.Header.Get("If-None-Match") == s.from && strings.Contains(r.Header.Get("Prefer"), "delta") {
+		body = s.diff
+	}
 	s.mu.Unlock()
 	switch {
 	case fail != nil:
