@@ -33,6 +33,7 @@ type service struct {
 	inner  rest.HTTPAuthPlugin
 	images bool // a registry
 
+	turn  sync.Mutex // of Prepare: OPA's credentials keep tokens without a lock
 	mu    sync.Mutex
 	made  map[int64]*http.Client // by OPA's timeout for headers; it asks for a new one whenever that changes
 	close []*http.Transport
@@ -99,13 +100,21 @@ func (s *service) NewClient(cfg rest.Config) (*http.Client, error) {
 	return made, nil
 }
 
-// Prepare puts the credential into a request.
+// Prepare puts the credential into a request. It may have to fetch it first, within the bounds of one answer.
 func (s *service) Prepare(r *http.Request) error {
 	inner, err := s.check()
 	if err != nil {
 		return err
 	}
-	return inner.Prepare(r)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.client.opts.Timeout, errSlow)
+	defer cancel()
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if err = inner.Prepare(r.WithContext(ctx)); err != nil { // it shares the header
+		err = noCredential(ctx, err, s.client.opts.Timeout)
+		s.note(err)
+	}
+	return err
 }
 
 // redirect follows a server elsewhere, but never out of https.

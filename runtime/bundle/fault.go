@@ -115,6 +115,19 @@ func withoutQuery(text string) string {
 	return strings.Join(words, " ")
 }
 
+// noCredential says of a credential that could not be had what to look at. What a token server answers stays there.
+func noCredential(ctx context.Context, err error, limit time.Duration) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	what := "its answer is not shown here, look into its log, and at client_id, the secret and scopes"
+	wrong, fault := (*url.Error)(nil), (*Fault)(nil)
+	if (errors.As(err, &wrong) || ctx.Err() != nil) && errors.As(unreachable(ctx, err, limit), &fault) {
+		what = fault.Message
+	}
+	return &Fault{Stage: StageDownload, Message: "there is no credential for the server, for where it comes from gave none: " + what}
+}
+
 // errSlow ends a request that takes too long.
 var errSlow = errors.New("it takes too long")
 
@@ -127,6 +140,7 @@ func unreachable(ctx context.Context, err error, limit time.Duration) error {
 		who   x509.UnknownAuthorityError
 		old   x509.CertificateInvalidError
 		slow  net.Error
+		reset *net.OpError
 	)
 	switch {
 	case errors.As(err, &ours):
@@ -135,7 +149,13 @@ func unreachable(ctx context.Context, err error, limit time.Duration) error {
 		return &Fault{Stage: StageDownload, Message: fmt.Sprintf("the server is too slow: no whole answer within %v; look at it and at what is between", limit)}
 	case errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &who), errors.As(err, &host), errors.As(err, &old):
+	case errors.As(err, &old) && old.Reason == x509.Expired:
+		return &Fault{Stage: StageDownload, Message: fmt.Sprintf("the server's certificate has expired, or is not good yet: %s; renew it, or correct this machine's clock", old.Detail)}
+	case errors.As(err, &host):
+		return &Fault{Stage: StageDownload, Message: fmt.Sprintf("the server's certificate is for another name: %v; correct the service's url, or the certificate", host)}
+	case errors.As(err, &reset) && reset.Op == "remote error": // an alert of TLS
+		return &Fault{Stage: StageDownload, Message: fmt.Sprintf("the server ends the handshake: %v; where it wants a certificate, write credentials: {client_tls: {cert: path, private_key: path}} with the service", reset.Err)}
+	case errors.As(err, &who), errors.As(err, &old):
 		return &Fault{Stage: StageDownload, Message: fmt.Sprintf("the server's certificate is not trusted: %v; write tls: {ca_cert: path} with the service", err)}
 	case errors.As(err, &slow) && slow.Timeout():
 		return &Fault{Stage: StageDownload, Message: "the server does not answer in time; look at it, or raise response_header_timeout_seconds"}

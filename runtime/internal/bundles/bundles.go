@@ -9,20 +9,24 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -147,22 +151,49 @@ func (b Bundle) sign(t testing.TB, out *bundle.Bundle) {
 type Server struct {
 	URL string
 
-	http *httptest.Server
-	mu   sync.Mutex
-	body []byte
-	etag string
-	from string // what the delta is against
-	diff []byte
-	fail http.HandlerFunc
-	asks []*http.Request
-	sent map[string][]string // what was sent to a path
+	http  *httptest.Server
+	other http.HandlerFunc // instead of it all
+	mu    sync.Mutex
+	body  []byte
+	etag  string
+	from  string // what the delta is against
+	diff  []byte
+	held  chan struct{} // closed when what is served changes; nil: no long polls
+	fail  http.HandlerFunc
+	want  func(*http.Request) bool // what it takes to be answered
+	asks  []*http.Request
+	sent  map[string][]string // what was sent to a path
 }
 
 // Serve starts a server. It ends with the test.
 func Serve(t testing.TB) *Server {
 	t.Helper()
+	return serve(t, nil)
+}
+
+// ServeTLS is Serve over TLS.
+func ServeTLS(t testing.TB, c *tls.Config) *Server {
+	t.Helper()
+	return serve(t, c)
+}
+
+// ServeHandler is ServeTLS of something else, such as tokens.
+func ServeHandler(t testing.TB, c *tls.Config, h http.HandlerFunc) *Server {
+	t.Helper()
+	s := serve(t, c)
+	s.other = h
+	return s
+}
+
+func serve(t testing.TB, c *tls.Config) *Server {
 	s := &Server{sent: map[string][]string{}}
-	s.http = httptest.NewServer(s)
+	s.http = httptest.NewUnstartedServer(s)
+	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if s.http.TLS = c; c == nil {
+		s.http.Start()
+	} else {
+		s.http.StartTLS()
+	}
 	s.URL = s.http.URL
 	t.Cleanup(s.Stop)
 	return s
@@ -180,6 +211,10 @@ func (s *Server) Put(body []byte) {
 	defer s.mu.Unlock()
 	sum := sha256.Sum256(body)
 	s.body, s.etag, s.diff, s.fail = body, `"`+hex.EncodeToString(sum[:8])+`"`, nil, nil
+	if s.held != nil {
+		close(s.held)
+		s.held = make(chan struct{})
+	}
 }
 
 // PutDelta is Put, with a delta for those who have what was served before and take deltas.
@@ -191,6 +226,35 @@ func (s *Server) PutDelta(delta, whole []byte) {
 	s.mu.Lock()
 	s.from, s.diff = was, delta
 	s.mu.Unlock()
+}
+
+// Demand makes it refuse requests without a credential.
+func (s *Server) Demand(ok func(*http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.want = ok
+}
+
+// LongPoll makes it hold requests of those who have what it serves, for as long as they want to wait, until the next Put.
+func (s *Server) LongPoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = make(chan struct{})
+}
+
+// holds waits for a change, as the request wants it.
+func (s *Server) holds(r *http.Request) {
+	s.mu.Lock()
+	held, same := s.held, s.etag != "" && r.Header.Get("If-None-Match") == s.etag
+	s.mu.Unlock()
+	_, seconds, ok := strings.Cut(r.Header.Get("Prefer"), "wait=")
+	if wait, err := strconv.Atoi(seconds); ok && err == nil && same && held != nil {
+		select {
+		case <-held:
+		case <-time.After(time.Duration(wait) * time.Second):
+		case <-r.Context().Done():
+		}
+	}
 }
 
 // Fail makes it answer otherwise, until the next Put.
@@ -219,18 +283,31 @@ func (s *Server) Sent(to string) []string {
 
 // ServeHTTP answers.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.other != nil {
+		s.other(w, r)
+		return
+	}
 	if r.Method == http.MethodPost {
 		s.take(r)
 		return
 	}
 	s.mu.Lock()
 	s.asks = append(s.asks, r)
-	body, etag, fail := s.body, s.etag, s.fail
+	s.mu.Unlock()
+	s.holds(r)
+	s.mu.Lock()
+	body, etag, fail, want := s.body, s.etag, s.fail, s.want
 	if s.diff != nil && r.Header.Get("If-None-Match") == s.from && strings.Contains(r.Header.Get("Prefer"), "delta") {
 		body = s.diff
 	}
+	kind := "application/gzip"
+	if s.held != nil {
+		kind = "application/vnd.openpolicyagent.bundles"
+	}
 	s.mu.Unlock()
 	switch {
+	case want != nil && !want(r):
+		w.WriteHeader(http.StatusUnauthorized)
 	case fail != nil:
 		fail(w, r)
 	case body == nil:
@@ -239,7 +316,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 	default:
 		w.Header().Set("Etag", etag)
-		w.Header().Set("Content-Type", "application/gzip")
+		w.Header().Set("Content-Type", kind)
 		_, _ = w.Write(body)
 	}
 }
