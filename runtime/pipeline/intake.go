@@ -51,6 +51,9 @@ func (r *run) parse() error {
 		return exchange.AsError(exchange.StageParse, err)
 	}
 	r.x.Request = req
+	if err := r.given(); err != nil {
+		return err
+	}
 	if req.Model != "" && r.snap.Models[req.Model] == nil {
 		return exchange.Fail(exchange.StageParse, wire.UnknownModel, "Unknown model: "+clip(req.Model, 128), nil)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -51,11 +52,27 @@ func (m *Mint) proof(kind string, who *exchange.Principal, at place, id string) 
 	return m.sum("id", kind, who.Tenant, who.ID, at.model, at.endpoint, id)[:proofSize]
 }
 
-func (m *Mint) where(at place) []byte { return m.sum("place", at.model, at.endpoint)[:placeSize] }
+// where is what an id says of where the state is.
+type where [placeSize]byte
+
+func (m *Mint) where(at place) where { return where(m.sum("place", at.model, at.endpoint)) }
+
+// places are all endpoints, by what an id says.
+func (m *Mint) places(models map[string]*Model) map[where]place {
+	out := map[where]place{}
+	for name, model := range models {
+		for _, e := range model.Pool.Endpoints() {
+			at := place{name, e.Name()}
+			out[m.where(at)] = at
+		}
+	}
+	return out
+}
 
 // give is the id for the principal. It begins as the model server's does, such as with resp_.
 func (m *Mint) give(kind string, who *exchange.Principal, at place, id string) string {
-	b := append(m.where(at), m.proof(kind, who, at, id)...)
+	to := m.where(at)
+	b := append(to[:], m.proof(kind, who, at, id)...)
 	prefix, _, named := strings.Cut(id, "_")
 	if !named {
 		prefix = "id"
@@ -63,45 +80,74 @@ func (m *Mint) give(kind string, who *exchange.Principal, at place, id string) s
 	return prefix + "_" + base64.RawURLEncoding.EncodeToString(append(b, id...))
 }
 
-// take reads an id that the principal sent. places are where it may be.
-func (m *Mint) take(kind string, who *exchange.Principal, given string, places func(yield func(place) bool)) (at place, id string, ok bool) {
+// take reads an id that the principal sent.
+func (s *Snapshot) take(kind string, who *exchange.Principal, given string) (at place, id string, ok bool) {
 	_, coded, _ := strings.Cut(given, "_")
 	b, err := base64.RawURLEncoding.DecodeString(coded)
 	if err != nil || len(b) <= placeSize+proofSize {
 		return place{}, "", false
 	}
-	id = string(b[placeSize+proofSize:])
-	for at := range places {
-		if hmac.Equal(m.where(at), b[:placeSize]) && hmac.Equal(m.proof(kind, who, at, id), b[placeSize:placeSize+proofSize]) {
-			return at, id, true
-		}
+	if at, ok = s.places[where(b)]; !ok {
+		return place{}, "", false
 	}
-	return place{}, "", false
+	id = string(b[placeSize+proofSize:])
+	return at, id, hmac.Equal(s.IDs.proof(kind, who, at, id), b[placeSize:placeSize+proofSize])
 }
 
-// given are the kinds of ids that leave as the gateway's own.
-var given = map[string]bool{"previous_response": true, "conversation": true}
+// minted is an id of a model server. A stream has the same few ids in all of its events.
+type minted struct{ kind, id string }
 
 // keeps tells whether the model server keeps something of the exchange: only then its ids are of use, and are minted.
 func keeps(r *wire.Request) bool {
 	for i := range r.Reach {
 		switch r.Reach[i].Kind {
-		case "store", "background", "previous_response", "conversation":
+		case "store", "background", "previous_response", "conversation", "item_reference":
 			return true
 		}
 	}
 	return false
 }
 
-// mint puts the gateway's own ids in the place of the model server's.
+// mint puts the gateway's own ids in the place of the model server's. Each is made once, however often it comes.
 func (p *producer) mint(ids []wire.ID) {
 	if len(ids) == 0 || !keeps(p.r.x.Request) {
 		return
 	}
 	for _, id := range ids {
-		if s := id.Node.Bytes(); given[id.Kind] && len(s) > 0 {
-			at := place{p.head.Model, p.head.Endpoint}
-			id.Node.SetBytes([]byte(p.r.snap.IDs.give(id.Kind, p.r.x.Principal, at, string(s))))
+		s := id.Node.Bytes()
+		if len(s) == 0 {
+			continue
+		}
+		own, known := p.r.minted[minted{id.Kind, string(s)}]
+		if !known {
+			own = p.own(minted{id.Kind, string(s)})
+		}
+		id.Node.SetBytes(own)
+	}
+}
+
+// own makes the gateway's id.
+func (p *producer) own(id minted) []byte {
+	if p.r.minted == nil {
+		p.r.minted = map[minted][]byte{}
+	}
+	own := []byte(p.r.snap.IDs.give(id.kind, p.r.x.Principal, place{p.head.Model, p.head.Endpoint}, id.id))
+	p.r.minted[id] = own
+	return own
+}
+
+// given puts the model server's own ids in the place of those that the gateway gave to this principal for things that the
+// request has whole: an item may be sent again as it came. One that is no such id is the caller's own word and stays.
+func (r *run) given() error {
+	for _, g := range r.x.Request.Given {
+		own := g.Text.Bytes()
+		_, id, ok := r.snap.take("item_reference", r.x.Principal, string(own))
+		if !ok {
+			continue
+		}
+		if err := g.Text.Edit([]strictjson.Edit{{End: len(own), With: []byte(id)}}); err != nil {
+			return exchange.Fail(exchange.StageParse, wire.Internal, "internal error", err)
 		}
 	}
+	return nil
 }

@@ -83,7 +83,8 @@ type run struct {
 	pass       *filter.Pass
 	slot       audit.Slot
 	reserved   bool
-	pin        *place        // the endpoint that keeps what the request names; nil: any
+	pin        *place // the endpoint that keeps what the request names; nil: any
+	minted     map[minted][]byte
 	begun      bool          // bytes of an answer were sent
 	sent       bool          // and some since the last heartbeat was due
 	producer   *producer     // of the answer that this exchange asked a model server for; nil before it has begun

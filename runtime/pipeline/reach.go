@@ -38,27 +38,12 @@ func (r *run) may(reach *wire.Reach) bool {
 	if !slices.Contains(allow, reach.Kind) {
 		return false
 	}
-	at, id, ok := r.snap.IDs.take(reach.Kind, r.x.Principal, given, r.places)
-	if !ok || r.pin != nil && *r.pin != at {
+	at, id, ok := r.snap.take(reach.Kind, r.x.Principal, given)
+	if !ok || !slices.Contains(r.x.Decision.Models, at.model) || r.pin != nil && *r.pin != at {
 		return false
 	}
 	r.pin = &at
 	return reach.ID.Edit([]strictjson.Edit{{End: len(given), With: []byte(id)}}) == nil
-}
-
-// places are the endpoints of the models that the decision allows.
-func (r *run) places(yield func(place) bool) {
-	for _, name := range r.x.Decision.Models {
-		m := r.snap.Models[name]
-		if m == nil {
-			continue
-		}
-		for _, e := range m.Pool.Endpoints() {
-			if !yield(place{name, e.Name()}) {
-				return
-			}
-		}
-	}
 }
 
 // pinned are the targets at the endpoint that keeps what the request names; all of them where it names nothing.

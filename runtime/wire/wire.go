@@ -72,10 +72,17 @@ type Request struct {
 	Segments  []Segment       // all text of the body, in document order
 	Opaque    map[string]int  // content no text filter can read, counted by kind (image, audio, file, tokens, ...); nil if none
 	Reach     []Reach         // what it reaches on the model server, in document order; nil if nothing
+	Given     []Given         // ids beside things that are there whole: where they are the gateway's own, they mean the model server's
 	Tools     []string        // names of the tools offered, in order
 	Messages  int
 	Size      int            // bytes of the body as it came
 	Params    map[string]any // parameters as policies read them: bool, json.Number, string; no text of prompts
+}
+
+// Given is an id in a request that the gateway may have given out.
+type Given struct {
+	Node strictjson.Node
+	Text *strictjson.Text
 }
 
 // Segment is one run of text: the adjacent text parts of one message joined, or one string.

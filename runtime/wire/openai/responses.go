@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
@@ -60,12 +61,15 @@ func (q *request) response() *wire.Fault {
 }
 
 // bare notes the reasoning in an input that has nothing but an id: the model server would look up what it kept under it.
+// Such an id names state; it stands beside nothing.
 func (q *request) bare(input strictjson.Node) {
 	i := 0
 	for e := range input.Elements() {
 		if id := e.Get("id"); e.Get("type").Is("reasoning") && id.Kind() == strictjson.String &&
 			e.Get("encrypted_content").Kind() != strictjson.String && e.Get("content").Len() == 0 && e.Get("summary").Len() == 0 {
-			q.Reach = append(q.Reach, wire.Reach{Kind: "item_reference", Param: "input[" + strconv.Itoa(i) + "].id", ID: q.Doc.Text(id)})
+			at := slices.IndexFunc(q.Given, func(g wire.Given) bool { return g.Node == id })
+			q.Reach = append(q.Reach, wire.Reach{Kind: "item_reference", Param: "input[" + strconv.Itoa(i) + "].id", ID: q.Given[at].Text})
+			q.Given = slices.Delete(q.Given, at, at+1)
 		}
 		i++
 	}

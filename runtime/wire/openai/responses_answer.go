@@ -43,10 +43,20 @@ func stateIDs(response strictjson.Value) (out []wire.ID) {
 	add("previous_response", response.Get("previous_response_id"))
 	add("conversation", response.Get("conversation", "id"))
 	response.Get("output").Elements(func(_ int, item strictjson.Value) bool {
-		add("item_reference", item.Get("id"))
+		out = itemIDs(out, item)
 		return true
 	})
 	return out
+}
+
+// itemIDs appends the ids of items that an item has: its own, and that of the item whose approval it is about.
+func itemIDs(ids []wire.ID, item strictjson.Value) []wire.ID {
+	for _, key := range [...]string{"id", "approval_request_id"} {
+		if id := item.Get(key); id.Kind() == strictjson.String {
+			ids = append(ids, wire.ID{Kind: "item_reference", Node: id})
+		}
+	}
+	return ids
 }
 
 // ending is why an answer ended, in the words of chats.
@@ -184,9 +194,7 @@ func (ev *event) other(s *walk.Said, root strictjson.Value, kind string) bool {
 	if v := root.Get("item"); v.Kind() == strictjson.Object {
 		s.At("output", item)
 		s.Value(v, walk.Find(responseAnswer, "output").Items, adds)
-		if id := v.Get("id"); id.Kind() == strictjson.String {
-			ev.IDs = append(ev.IDs, wire.ID{Kind: "item_reference", Node: id})
-		}
+		ev.IDs = itemIDs(ev.IDs, v)
 	}
 	if v := root.Get("part"); v.Kind() == strictjson.Object {
 		member, at := "content", number(root.Get("content_index"))
@@ -200,7 +208,7 @@ func (ev *event) other(s *walk.Said, root strictjson.Value, kind string) bool {
 	if v := root.Get("response"); v.Kind() == strictjson.Object {
 		s.At()
 		s.Object(v, responseAnswer, false)
-		ev.IDs = stateIDs(v)
+		ev.IDs = append(ev.IDs, stateIDs(v)...)
 		ev.end(v, kind)
 	}
 	if strings.HasSuffix(kind, ".done") || ev.Last {

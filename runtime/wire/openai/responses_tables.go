@@ -31,7 +31,7 @@ func textParts(types string) []row {
 // itemRows are what items of most types have.
 var itemRows = []row{
 	{path: "type", class: own},
-	{path: "id", class: ident},
+	{path: "id", class: given},
 	{path: "status", class: enum, words: "in_progress completed incomplete searching interpreting generating calling failed"},
 }
 
@@ -60,7 +60,7 @@ func called(kind string, more ...row) [][]row {
 		{path: ".namespace", class: ident},
 		{path: ".call_id", class: ident},
 		{path: ".server_label", class: ident},
-		{path: ".approval_request_id", class: ident},
+		{path: ".approval_request_id", class: given},
 		{path: ".arguments", class: arguments},
 		{path: ".input"},
 		{path: ".code"},
@@ -75,7 +75,7 @@ func called(kind string, more ...row) [][]row {
 
 // resulted are the rows of what a tool gave back.
 func resulted(kind string, more ...[]row) [][]row {
-	rows := []row{{path: ".call_id", class: ident}, {path: ".approval_request_id", class: ident}}
+	rows := []row{{path: ".call_id", class: ident}, {path: ".approval_request_id", class: given}}
 	return of(kind, row{scope: walk.Resulted}, append([][]row{rows}, more...)...)
 }
 
@@ -103,7 +103,7 @@ func inputItems() [][]row {
 		called("image_generation_call", row{path: ".result", class: opaque, words: "image"}),
 		called("mcp_call"), called("mcp_approval_request"),
 		of("mcp_list_tools", row{scope: definition}, []row{{path: ".server_label", class: ident}, {path: ".tools[].name", class: ident}}),
-		of("mcp_approval_response", row{reach: "mcp"}, []row{{path: ".approval_request_id", class: ident}}),
+		of("mcp_approval_response", row{reach: "mcp"}, []row{{path: ".approval_request_id", class: given}}),
 		of("reasoning", row{scope: predicted}, []row{
 			{path: ".summary[].type", class: ident},
 			{path: ".summary[].text"},

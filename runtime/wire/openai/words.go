@@ -10,6 +10,7 @@ const (
 	own       = walk.Own
 	enum      = walk.Enum
 	ident     = walk.Ident
+	given     = walk.Given
 	arguments = walk.Arguments
 	run       = walk.Run
 	opaque    = walk.Opaque

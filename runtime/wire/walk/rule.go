@@ -22,6 +22,7 @@ const (
 	Own                    // read by the gateway itself: model, stream
 	Enum                   // not text while it is one of the row's words
 	Ident                  // not text while it looks like an identifier
+	Given                  // as Ident; the id of something that is there whole, noted in the request's Given
 	Arguments              // text: the JSON of a tool call's arguments
 	Run                    // text that is joined with that of adjacent parts
 	Opaque                 // content no text filter can read, counted under the row's word
@@ -219,7 +220,7 @@ func (r *Rule) finish() {
 	switch {
 	case r.Items != nil:
 		r.Items.finish()
-	case r.Class == Enum || r.Class == Ident || r.Class == Skip:
+	case r.Class == Enum || r.Class == Ident || r.Class == Given || r.Class == Skip:
 		r.Items = r
 	default:
 		r.Items = free

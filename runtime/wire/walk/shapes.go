@@ -117,7 +117,7 @@ func (g *gathered) rule(r *Rule, place string, at spot) {
 		return
 	case Enum:
 		g.add("words of closed lists", wire.Word, place)
-	case Ident:
+	case Ident, Given:
 		g.add("names and ids", wire.Ident, place)
 	case Opaque:
 		g.add("opaque: "+r.words[0], wire.Opaque, place)

@@ -121,12 +121,24 @@ func (w *Walk) str(n strictjson.Node, r *Rule, c context) *wire.Fault {
 		if Identifier(n.Bytes()) {
 			return nil
 		}
+	case Given:
+		return w.given(n, c)
 	}
 	s := wire.Segment{Role: c.role, Prompt: c.prompt}
 	if r.Class == Arguments {
 		s.Arguments, s.Tool = true, c.tool
 	}
 	w.segment(s, n)
+	return nil
+}
+
+// given notes an id that the gateway may have given out, which is longer than an identifier then.
+func (w *Walk) given(n strictjson.Node, c context) *wire.Fault {
+	text := w.doc.Text(n)
+	w.r.Given = append(w.r.Given, wire.Given{Node: n, Text: text})
+	if s := n.Bytes(); !Identifier(s) && len(s) > 0 {
+		w.r.Segments = append(w.r.Segments, wire.Segment{Role: c.role, Prompt: c.prompt, Text: text})
+	}
 	return nil
 }
 
