@@ -168,7 +168,12 @@ func (s sheet) places(r control.CoverageRow) {
 	line := indent + notes[r.Nature] + ":"
 	list := strings.Join(r.Places, " ")
 	if like, ok := s.told[list]; ok {
-		fmt.Fprintf(s.w, "%s as for %s\n", line, like)
+		like = " as for " + like
+		if len(line)+len(like) > pageWidth {
+			fmt.Fprintln(s.w, line)
+			line = indent + " "
+		}
+		fmt.Fprintln(s.w, line+like)
 		return
 	}
 	s.told[list] = string(r.Operation)

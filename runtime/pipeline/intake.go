@@ -54,6 +54,9 @@ func (r *run) parse() error {
 	if err := r.given(); err != nil {
 		return err
 	}
+	if req.Operation.Kept() {
+		return r.find()
+	}
 	if req.Model != "" && r.snap.Models[req.Model] == nil {
 		return exchange.Fail(exchange.StageParse, wire.UnknownModel, "Unknown model: "+clip(req.Model, 128), nil)
 	}

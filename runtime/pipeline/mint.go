@@ -83,7 +83,7 @@ func (m *Mint) give(kind string, who *exchange.Principal, at place, id string) s
 // take reads an id that the principal sent.
 func (s *Snapshot) take(kind string, who *exchange.Principal, given string) (at place, id string, ok bool) {
 	_, coded, _ := strings.Cut(given, "_")
-	b, err := base64.RawURLEncoding.DecodeString(coded)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(coded)
 	if err != nil || len(b) <= placeSize+proofSize {
 		return place{}, "", false
 	}

@@ -14,7 +14,12 @@ import (
 // endpoint's credential, so the model server gives any of them whatever any of them left there.
 func (r *run) permit() error {
 	for i := range r.x.Request.Reach {
-		if reach := &r.x.Request.Reach[i]; !r.may(reach) {
+		switch reach := &r.x.Request.Reach[i]; {
+		case r.may(reach):
+		case r.x.Operation.Kept():
+			return exchange.Fail(exchange.StageDecide, wire.DeniedByPolicy,
+				"the policy does not allow to reach what the model server keeps ("+reach.Kind+")", nil)
+		default:
 			return &exchange.Error{Stage: exchange.StageDecide, Fault: &wire.Fault{
 				Code: wire.UnsupportedField, Param: reach.Param,
 				Message: "names state on the model server, or makes it fetch or run things (" + reach.Kind + "), which is not allowed here; leave it out",
@@ -32,18 +37,37 @@ func (r *run) may(reach *wire.Reach) bool {
 		return slices.Contains(allow, reach.Kind)
 	}
 	given := string(reach.ID.Bytes())
-	if slices.Contains(allow, reach.Kind+":"+given) {
+	if !r.x.Operation.Kept() && slices.Contains(allow, reach.Kind+":"+given) {
 		return true
 	}
 	if !slices.Contains(allow, reach.Kind) {
 		return false
 	}
-	at, id, ok := r.snap.take(reach.Kind, r.x.Principal, given)
+	at, id, ok := r.snap.take(proven(reach.Kind), r.x.Principal, given)
 	if !ok || !slices.Contains(r.x.Decision.Models, at.model) || r.pin != nil && *r.pin != at {
 		return false
 	}
 	r.pin = &at
 	return reach.ID.Edit([]strictjson.Edit{{End: len(given), With: []byte(id)}}) == nil
+}
+
+// proven is the kind that an id's proof is over. What is stored is had by the id that a later request goes on from.
+func proven(kind string) string {
+	if kind == "store" {
+		return "previous_response"
+	}
+	return kind
+}
+
+// find makes the model that keeps a response the one that is asked for, so that the policy judges about that. Of an id that
+// was not given to this principal nothing is said but that there is no such thing, whether or not it is another's.
+func (r *run) find() error {
+	at, _, ok := r.snap.take(proven("store"), r.x.Principal, string(r.x.Request.Reach[0].ID.Bytes()))
+	if !ok {
+		return exchange.Fail(exchange.StageParse, wire.NotFound, "nothing of that id is kept for this caller", nil)
+	}
+	r.x.Request.Model = at.model
+	return nil
 }
 
 // pinned are the targets at the endpoint that keeps what the request names; all of them where it names nothing.

@@ -31,7 +31,7 @@ var inputFields = []field{
 		{name: "claims", typ: "object", about: "The claims of a JWT; empty for keys.", get: func(v *view) val { return val{kind: anyKind, any: v.principal.Claims} }},
 		{name: "auth", typ: "string", about: "How the caller proved who it is: key, jwt, ephemeral or mtls.", get: func(v *view) val { return strVal(v.principal.Method) }},
 	}},
-	{name: "operation", typ: "string", about: "chat_completions, completions, embeddings, responses, messages, count_tokens, inference or models.", get: func(v *view) val { return strVal(string(v.x.Operation)) }},
+	{name: "operation", typ: "string", about: "chat_completions, completions, embeddings, responses, responses_get, responses_delete, responses_cancel, responses_input_items, messages, count_tokens, inference or models.", get: func(v *view) val { return strVal(string(v.x.Operation)) }},
 	{name: "model", typ: "string", about: "The model asked for; empty when the policy is to pick.", get: func(v *view) val { return strVal(v.request.Model) }},
 	{name: "stream", typ: "boolean", about: "A streamed answer is asked for.", get: func(v *view) val { return val{kind: boolKind, num: bit(v.request.Stream)} }},
 	{name: "params", typ: "object", about: "Parameters of the request by name; no text of prompts.", get: func(v *view) val { return val{kind: anyKind, any: v.request.Params} }},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/upstream"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
 // azure speaks the OpenAI API as Azure serves it: under /openai/v1, where a deployment is named as the model, or, with a
@@ -37,7 +38,7 @@ func newAzure(o Options) (upstream.Caller, error) {
 func azureFormats(o Options) []string {
 	out := []string{"openai.chat", "openai.completions", "openai.embeddings"}
 	if o.APIVersion == "" {
-		out = append(out, "openai.responses")
+		out = append(out, "openai.responses", openai.KeptName)
 	}
 	return out
 }
@@ -54,6 +55,9 @@ func azureKey(req *upstream.Request, secret string) {
 
 // Call sends one request.
 func (d *azure) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
+	if c.Operation.Kept() && d.version == "" {
+		return d.kept(ctx, c)
+	}
 	path := openAIPath(c)
 	switch {
 	case path == "", d.version != "" && c.Operation == wire.Responses:

@@ -13,6 +13,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/upstream"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
 // openAI speaks the OpenAI API as OpenAI, vLLM, NIM, Ollama, llama.cpp and others serve it.
@@ -49,6 +50,9 @@ func openAIFormats(o Options) []string {
 	for i, api := range o.APIs {
 		out[i] = "openai." + api
 	}
+	if slices.Contains(o.APIs, "responses") {
+		out = append(out, openai.KeptName)
+	}
 	return out
 }
 
@@ -73,6 +77,9 @@ func openAIPath(c *upstream.Call) string {
 
 // Call sends one request.
 func (d *openAI) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
+	if c.Operation.Kept() {
+		return d.kept(ctx, c)
+	}
 	path := openAIPath(c)
 	if path == "" {
 		return nil, unsupported(c.Operation)
@@ -126,6 +133,15 @@ func unsupported(op wire.Operation) error {
 // whole reads an answer that is not streamed. A 2xx that holds no JSON object, such as a login page, or that holds an
 // error, is a failure.
 func whole(resp *upstream.Response) (*upstream.Reply, error) {
+	reply, err := object(resp)
+	if err == nil && holdsError(reply.Body) {
+		return nil, reported(resp.Status)
+	}
+	return reply, err
+}
+
+// object reads a JSON object.
+func object(resp *upstream.Response) (*upstream.Reply, error) {
 	defer func() { _ = resp.Close() }() // what matters was read or has failed
 	if isHTML(resp.Header.ContentType) {
 		return nil, notJSON(resp.Status)
@@ -136,9 +152,6 @@ func whole(resp *upstream.Response) (*upstream.Reply, error) {
 	}
 	if text := bytes.TrimLeft(body, " \t\r\n"); len(text) == 0 || text[0] != '{' {
 		return nil, notJSON(resp.Status)
-	}
-	if holdsError(body) {
-		return nil, reported(resp.Status)
 	}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Body: body}, nil
 }

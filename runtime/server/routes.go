@@ -25,6 +25,8 @@ type route struct {
 	one     string                                       // the one model that is asked for; "": all
 	page    string                                       // JSON
 	render  func(names []string, since time.Time) []byte // of list: writes it
+	allow   string                                       // the methods that the path takes; "": see allow
+	kept    wire.Operation                               // what is done about the response of the id in one; "": nothing
 	idAlso  string                                       // a header, beside X-Request-Id, in which the surface's clients look for the request's id
 }
 
@@ -56,14 +58,35 @@ func table() map[string]route {
 const inferPath = "/v2/models/{model}/infer"
 
 // named is what a path does that has a model's name in it.
-func named(path string) (rt route, ok bool) {
+func named(method, path string) (rt route, ok bool) {
 	if model, ok := strings.CutPrefix(path, "/v2/models/"); ok && model != "" {
 		return tensors(model)
 	}
 	if model, ok := strings.CutPrefix(path, "/v1/models/"); ok && model != "" {
 		return route{method: http.MethodGet, surface: openai.ModelsSurface(), list: true, one: model, render: oneModel}, true
 	}
+	if rest, ok := strings.CutPrefix(path, "/v1/responses/"); ok {
+		return keptResponse(method, rest)
+	}
 	return route{}, false
+}
+
+// keptResponse is what a path under /v1/responses/ does, from the id on, by the method.
+func keptResponse(method, path string) (rt route, ok bool) {
+	id, rest, _ := strings.Cut(path, "/")
+	rt = route{method: http.MethodGet, one: id}
+	switch rest {
+	case "":
+		rt.kept, rt.allow = wire.GetResponse, "GET, HEAD, DELETE, OPTIONS"
+		if method == http.MethodDelete {
+			rt.method, rt.kept = method, wire.DeleteResponse
+		}
+	case "input_items":
+		rt.kept = wire.ResponseInput
+	case "cancel":
+		rt.method, rt.kept = http.MethodPost, wire.CancelResponse
+	}
+	return rt, id != "" && rt.kept != "" && !strings.HasSuffix(path, "/")
 }
 
 // tensors is what a path of the Open Inference Protocol does, from the model's name on.
@@ -87,7 +110,7 @@ func tensorReady(names []string, _ time.Time) []byte { return oip.AppendReady(ni
 func Surface(path string) (s exchange.Surface, ok bool) {
 	rt, ok := table()[path]
 	if !ok {
-		rt, _ = named(path)
+		rt, _ = named(http.MethodPost, path)
 	}
 	return rt.surface, rt.surface != nil && !rt.list
 }
@@ -110,6 +133,9 @@ func Shapes() []wire.Shape {
 	for _, path := range Surfaces() {
 		s, _ := Surface(path)
 		out = append(out, s.Shapes()...)
+	}
+	for _, op := range []wire.Operation{wire.GetResponse, wire.ResponseInput, wire.CancelResponse, wire.DeleteResponse} {
+		out = append(out, openai.KeptSurface(op, "", nil).Shapes()...)
 	}
 	return out
 }
@@ -159,9 +185,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rt, ok := s.routes[r.URL.Path]
 	if !ok {
-		rt, ok = named(r.URL.Path)
+		rt, ok = named(r.Method, r.URL.Path)
 	}
 	rt = rt.spoken(r)
+	if rt.kept != "" {
+		rt.surface = openai.KeptSurface(rt.kept, rt.one, r.URL.Query())
+	}
 	c.idAlso = rt.idAlso
 	if strings.HasPrefix(r.URL.Path, "/v1/messages/") {
 		c.idAlso = anthropicID
@@ -174,13 +203,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok || r.URL.RawPath != "" && rt.one == "": // an escaped path could mean another one to whoever stands behind or before us
 		s.refuse(c, surface, &wire.Fault{Code: wire.NotFound, Message: "no such path; see GET /v1/models, POST /v1/chat/completions, POST /inference"})
 	case r.Method == http.MethodOptions:
-		w.Header().Set("Allow", allow(rt.method))
+		w.Header().Set("Allow", rt.allows())
 		c.answering()
 		w.WriteHeader(http.StatusNoContent)
 		c.written()
 	case r.Method != rt.method && (r.Method != http.MethodHead || rt.method != http.MethodGet):
-		w.Header().Set("Allow", allow(rt.method))
-		s.refuse(c, surface, &wire.Fault{Code: wire.MethodNotAllowed, Message: "this path takes " + allow(rt.method)})
+		w.Header().Set("Allow", rt.allows())
+		s.refuse(c, surface, &wire.Fault{Code: wire.MethodNotAllowed, Message: "this path takes " + rt.allows()})
 	case rt.surface == nil:
 		_ = c.json(http.StatusOK, []byte(rt.page)) // a caller that went away needs no answer
 	default:
@@ -196,7 +225,7 @@ func (s *Server) exchange(c *caller, rt route) {
 		return
 	}
 	switch {
-	case rt.one != "":
+	case rt.list && rt.one != "":
 		s.opts.Pipeline.Model(c.r.Context(), rt.surface, c, rt.one, rt.render)
 	case rt.list:
 		s.opts.Pipeline.List(c.r.Context(), rt.surface, c, rt.render)
@@ -208,11 +237,15 @@ func (s *Server) exchange(c *caller, rt route) {
 	}
 }
 
-func allow(method string) string {
-	if method == http.MethodGet {
+// allows are the methods that the path takes, as Allow lists them.
+func (rt route) allows() string {
+	switch {
+	case rt.allow != "":
+		return rt.allow
+	case rt.method == http.MethodGet:
 		return "GET, HEAD, OPTIONS"
 	}
-	return method + ", OPTIONS"
+	return rt.method + ", OPTIONS"
 }
 
 // shapeOf is the surface whose error shape a path without one takes.

@@ -66,6 +66,7 @@ var messages = map[wire.Code]string{
 	wire.NoEndpoint:          "no endpoint may serve this request now",
 	wire.ClientClosed:        "the caller went away",
 	wire.UnsupportedOp:       "the model's endpoints have no such operation; ask for another model",
+	wire.NotFound:            "nothing of that id is kept for this caller",
 	wire.UnsupportedField:    "the model's endpoint speaks an API that cannot say this; leave it out, or ask for another model",
 }
 

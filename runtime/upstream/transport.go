@@ -175,7 +175,11 @@ type Request struct {
 func (t *Transport) target(path string) string {
 	p := t.base.EscapedPath() + path
 	if t.base.RawQuery != "" {
-		p += "?" + t.base.RawQuery
+		sep := "?"
+		if strings.Contains(path, "?") {
+			sep = "&"
+		}
+		p += sep + t.base.RawQuery
 	}
 	return p
 }

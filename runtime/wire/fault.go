@@ -92,7 +92,7 @@ var codes = map[Code]codeRow{
 	Unauthenticated:     {401, false, "no valid credential"},
 	DeniedByPolicy:      {403, false, "the policy denies the request"},
 	RejectedByFilter:    {403, false, "a filter rejects the request or the answer"},
-	NotFound:            {404, false, "no such path"},
+	NotFound:            {404, false, "no such path, or nothing of that id is kept for this caller"},
 	MethodNotAllowed:    {405, false, "the path does not take this method"},
 	RequestTimeout:      {408, true, "the request's body did not arrive in time"},
 	BodyTooLarge:        {413, false, "the body is over the size limit"},

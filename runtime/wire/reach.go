@@ -18,7 +18,7 @@ type Reach struct {
 
 // kinds is THE table of kinds of reach, with what each is.
 var kinds = map[string]string{
-	"store":             "the model server keeps the answer",
+	"store":             "the model server keeps the answer, which may be had, deleted and cancelled later",
 	"background":        "the answer is made later and fetched by its id",
 	"previous_response": "an earlier answer that the model server kept",
 	"conversation":      "a conversation that the model server keeps",

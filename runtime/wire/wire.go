@@ -12,17 +12,32 @@ type Operation string
 
 // The operations.
 const (
-	ChatCompletions Operation = "chat_completions" // POST /v1/chat/completions
-	Completions     Operation = "completions"      // POST /v1/completions
-	Embeddings      Operation = "embeddings"       // POST /v1/embeddings
-	Responses       Operation = "responses"        // POST /v1/responses
-	Inference       Operation = "inference"        // POST /inference
-	Rerank          Operation = "rerank"           // POST /v1/rerank, POST /v1/ranking
-	Infer           Operation = "infer"            // POST /v2/models/{model}/infer
-	Messages        Operation = "messages"         // POST /v1/messages
-	CountTokens     Operation = "count_tokens"     // POST /v1/messages/count_tokens
-	ListModels      Operation = "models"           // GET /v1/models
+	ChatCompletions Operation = "chat_completions"      // POST /v1/chat/completions
+	Completions     Operation = "completions"           // POST /v1/completions
+	Embeddings      Operation = "embeddings"            // POST /v1/embeddings
+	Responses       Operation = "responses"             // POST /v1/responses
+	GetResponse     Operation = "responses_get"         // GET /v1/responses/{id}
+	DeleteResponse  Operation = "responses_delete"      // DELETE /v1/responses/{id}
+	CancelResponse  Operation = "responses_cancel"      // POST /v1/responses/{id}/cancel
+	ResponseInput   Operation = "responses_input_items" // GET /v1/responses/{id}/input_items
+	Inference       Operation = "inference"             // POST /inference
+	Rerank          Operation = "rerank"                // POST /v1/rerank, POST /v1/ranking
+	Infer           Operation = "infer"                 // POST /v2/models/{model}/infer
+	Messages        Operation = "messages"              // POST /v1/messages
+	CountTokens     Operation = "count_tokens"          // POST /v1/messages/count_tokens
+	ListModels      Operation = "models"                // GET /v1/models
 )
+
+// Kept tells whether the operation is about what a model server keeps under the id that the request names first in what it
+// reaches: the model asked for is the one where it is kept.
+func (o Operation) Kept() bool {
+	switch o {
+	case GetResponse, DeleteResponse, CancelResponse, ResponseInput:
+		return true
+	default:
+		return false
+	}
+}
 
 // GenAI is the operation's gen_ai.operation.name (OpenTelemetry semantic conventions for generative AI).
 func (o Operation) GenAI() string {

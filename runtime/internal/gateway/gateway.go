@@ -193,7 +193,13 @@ func (r Reply) Cache() string { return r.Header.Get("X-Sluice-Cache") }
 // Post sends a body as the caller of that key id ("" sends no credential). header is name, value, ...
 func (g *Gateway) Post(id, path, body string, header ...string) Reply {
 	g.t.Helper()
-	resp := g.Open(g.t.Context(), id, path, body, header...)
+	return g.Do(id, http.MethodPost, path, body, header...)
+}
+
+// Do is Post with another method.
+func (g *Gateway) Do(id, method, path, body string, header ...string) Reply {
+	g.t.Helper()
+	resp := g.open(g.t.Context(), id, method, path, body, header...)
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil && resp.StatusCode == http.StatusOK && !strings.Contains(resp.Header.Get("Content-Type"), "event-stream") {
@@ -205,7 +211,12 @@ func (g *Gateway) Post(id, path, body string, header ...string) Reply {
 // Open sends a body and returns the response with its body unread.
 func (g *Gateway) Open(ctx context.Context, id, path, body string, header ...string) *http.Response {
 	g.t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL+path, strings.NewReader(body))
+	return g.open(ctx, id, http.MethodPost, path, body, header...)
+}
+
+func (g *Gateway) open(ctx context.Context, id, method, path, body string, header ...string) *http.Response {
+	g.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, g.URL+path, strings.NewReader(body))
 	if err != nil {
 		g.t.Fatal(err)
 	}

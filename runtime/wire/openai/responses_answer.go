@@ -27,9 +27,26 @@ func (f responses) Answer(body []byte) (*wire.Answer, error) {
 	s.Object(root, responseAnswer, false)
 	a.Pieces, a.Copies, a.Keys = s.Pieces, s.Copies, s.Keys
 	s.Done()
+	linkParts(a.Pieces)
 	a.Finish = append(a.finish[:0], ending(root))
 	a.IDs = stateIDs(root)
 	return &a.Answer, nil
+}
+
+// linkParts finds, for the text of a part of a content, that of the part behind it: readers join them, so that a value may
+// be split over both. The parts of a summary are paragraphs.
+func linkParts(pieces []wire.Piece) {
+	for i := range pieces {
+		if !inContentPart(&pieces[i]) {
+			continue
+		}
+		for j := i + 1; j < min(len(pieces), i+near); j++ {
+			if pieces[j].Lane.Choice == pieces[i].Lane.Choice+1 && pieces[j].Lane.Field == pieces[i].Lane.Field {
+				pieces[i].Next = j
+				break
+			}
+		}
+	}
 }
 
 // stateIDs are the ids of state in an answer.

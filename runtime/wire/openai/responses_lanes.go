@@ -42,7 +42,16 @@ func placeOf(choice int) (item int, s shelf, part int) {
 // outputLane is the lane of a text by the way to it from the answer, such as output.0.content.1.text, and whether the
 // stream repeats it. What stands outside the output is of none, but has a field all the same.
 func outputLane(path []byte, owner strictjson.Value) (wire.Lane, bool) {
-	rest, ok := bytes.CutPrefix(path, []byte("output."))
+	return itemLane(path, "output.", owner)
+}
+
+// inputLane is outputLane for a list of the items that went into an answer.
+func inputLane(path []byte, owner strictjson.Value) (wire.Lane, bool) {
+	return itemLane(path, "data.", owner)
+}
+
+func itemLane(path []byte, list string, owner strictjson.Value) (wire.Lane, bool) {
+	rest, ok := bytes.CutPrefix(path, []byte(list))
 	if !ok {
 		return wire.Lane{Choice: -1, Field: string(path)}, false
 	}
@@ -74,6 +83,12 @@ func named(lane wire.Lane, field string) (wire.Lane, bool) {
 	lane.Field = field
 	lane.Arguments = strings.HasSuffix(field, "_arguments")
 	return lane, true
+}
+
+// inContentPart tells whether the text is of a part of a content.
+func inContentPart(p *wire.Piece) bool {
+	of, known := streamed[p.Lane.Field]
+	return known && of.shelf == inContent
 }
 
 func partField(s shelf, leaf string, part strictjson.Value) string {

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"net/url"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/sse"
@@ -25,6 +26,35 @@ func (responseSurface) Shapes() []wire.Shape {
 
 func (responseSurface) Parse(body []byte, limits strictjson.Limits) (*wire.Request, error) {
 	return Responses.Request(body, limits)
+}
+
+// KeptSurface is the surface of an operation on the response of an id, with the query that came.
+func KeptSurface(op wire.Operation, id string, query url.Values) exchange.Surface {
+	return keptSurface{surface{op: op}, id, query}
+}
+
+// keptSurface writes answers and errors as the other operations do.
+type keptSurface struct {
+	surface
+	id    string
+	query url.Values
+}
+
+// Shapes lists the kinds of strings in the operation's bodies; see exchange.Surface.
+func (s keptSurface) Shapes() []wire.Shape {
+	return walk.Shapes(s.op, keptRequest, kept{s.op}.rule(), false)
+}
+
+// Parse makes a request of the id and the query. Clients send no body, or an empty object.
+func (s keptSurface) Parse(body []byte, limits strictjson.Limits) (*wire.Request, error) {
+	if b := bytes.TrimSpace(body); len(b) > 0 && string(b) != "{}" {
+		return nil, invalid("", "this operation takes no body")
+	}
+	b, fault := keptBody(s.op, s.id, s.query)
+	if fault != nil {
+		return nil, fault
+	}
+	return kept{s.op}.Request(b, limits)
 }
 
 // Event appends the event with its name.
