@@ -21,7 +21,26 @@ var dialects = []struct {
 	{"chat", "provider: openai", "/v1/chat/completions", scripted(chatWhole, chatSteps, false)},
 	{"responses", "provider: openai, apis: [responses]", "/v1/responses", scripted(responseWhole, responseSteps, true)},
 	{"messages", "provider: anthropic", "/v1/messages", scripted(messageWhole, messageSteps, true)},
+	{"gemini", "provider: gemini", "/v1/models/model-a:", modelserver.Gemini(
+		`{"candidates":[{"content":{"role":"model","parts":[`+geminiText+`,`+geminiCall+`]},"finishReason":"STOP"}],`+geminiUsage+`}`,
+		`{"candidates":[{"content":{"role":"model","parts":[`+geminiText+`]}}]}`,
+		`{"candidates":[{"content":{"role":"model","parts":[`+geminiCall+`]},"finishReason":"STOP"}],`+geminiUsage+`}`)},
+	{"bedrock", "provider: bedrock", "/v1/model/model-a/converse", modelserver.Converse(
+		`{"output":{"message":{"role":"assistant","content":[{"text":"mail [EMAIL_1] or bob@corp.example"},{"toolUse":{"toolUseId":"tooluse_1","name":"f","input":{"to":"[EMAIL_1]"}}}]}},"stopReason":"tool_use",`+converseUsage+`}`,
+		"messageStart", `{"role":"assistant"}`,
+		"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"mail [EMA"}}`,
+		"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"IL_1] or bob@corp.example"}}`,
+		"contentBlockStop", `{"contentBlockIndex":0}`,
+		"contentBlockStart", `{"contentBlockIndex":1,"start":{"toolUse":{"toolUseId":"tooluse_1","name":"f"}}}`,
+		"contentBlockDelta", `{"contentBlockIndex":1,"delta":{"toolUse":{"input":"{\"to\":\"[EM"}}}`,
+		"contentBlockDelta", `{"contentBlockIndex":1,"delta":{"toolUse":{"input":"AIL_1]\"}"}}}`,
+		"contentBlockStop", `{"contentBlockIndex":1}`, "messageStop", `{"stopReason":"tool_use"}`, "metadata", `{`+converseUsage+`}`)},
 }
+
+const (
+	geminiText = `{"text":"mail [EMAIL_1] or bob@corp.example"}`
+	geminiCall = `{"functionCall":{"id":"call_1","name":"f","args":{"to":"[EMAIL_1]"}}}`
+)
 
 const chatWhole = `{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt","choices":[{"index":0,"message":{"role":"assistant",` +
 	`"content":"mail [EMAIL_1] or bob@corp.example","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"to\":\"[EMAIL_1]\"}"}}]},` +
@@ -287,7 +306,7 @@ func TestAnySurfaceToAnyModel(t *testing.T) {
 						t.Errorf("%s, stream %v: %+v", c.path, stream, h)
 					}
 					sent := m.Requests()[len(m.Requests())-1]
-					if sent.Path != api.path || strings.Contains(string(sent.Body), "ana@") || !strings.Contains(string(sent.Body), "[EMAIL_1]") {
+					if !strings.HasPrefix(sent.Path, api.path) || strings.Contains(string(sent.Body), "ana@") || !strings.Contains(string(sent.Body), "[EMAIL_1]") {
 						t.Errorf("%s, stream %v: the model server gets %s %s", c.path, stream, sent.Path, sent.Body)
 					}
 				}

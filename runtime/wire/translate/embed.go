@@ -115,6 +115,8 @@ func (w embedder) requests(root strictjson.Node, _ Options) ([][]byte, Asked, *w
 // refuses gives the fault of what the format cannot say.
 func (f *vectorFormat) refuses(e *embedding) *wire.Fault {
 	switch {
+	case len(e.texts) == 0:
+		return invalid("input", "must hold at least one text")
 	case e.dimensions != nil && !f.sized:
 		return refuse("dimensions")
 	case e.use != anyUse && !f.used:
@@ -176,9 +178,6 @@ func readTexts(v strictjson.Node, to *[][]byte) *wire.Fault {
 	}
 	if v.Kind() != strictjson.Array {
 		return one(v)
-	}
-	if v.Len() == 0 {
-		return invalid("", "must hold at least one text")
 	}
 	return list(v, one)
 }
