@@ -78,6 +78,9 @@ func printPolicy(w io.Writer, dir string, p *policy.Policy) {
 		if len(e.NotMemoised) == 0 {
 			fmt.Fprintln(t, "  \tits answers are remembered by these values")
 		}
+		if e.NotDirect != "" {
+			fmt.Fprintf(t, "  \tasked of OPA's evaluator, not of closures made of the rules, which take a tenth of the time: %s\n", e.NotDirect)
+		}
 		if e.NoDefault != "" {
 			fmt.Fprintf(t, "  \tto mend: %s\n", e.NoDefault)
 		}

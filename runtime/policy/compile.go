@@ -15,6 +15,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/types"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/policy/rules"
 )
 
 // The entry points, all in package sluice.
@@ -54,6 +55,7 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 type loaded struct {
 	compiler *ast.Compiler
 	store    storage.Store
+	base     ast.Value              // what the store holds
 	modules  map[string]*ast.Module // as parsed
 }
 
@@ -86,7 +88,11 @@ func load(s Source, o Options, tests bool) (*loaded, Faults) {
 		faults = append(faults, faultsOf(s.name, c.Errors)...).of(StageCompile)
 	}
 	faults = append(faults, s.checks(c, data, modules)...)
-	return &loaded{c, newStore(data), modules}, faults
+	store, base, err := newStore(data)
+	if err != nil {
+		faults = append(faults, Fault{Stage: StageParse, Message: err.Error()})
+	}
+	return &loaded{c, store, base, modules}, faults
 }
 
 // parse reads every module, tests included.
@@ -125,8 +131,18 @@ func strictCompiler(c *ast.Capabilities) *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(c).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1).SetErrorLimit(0)
 }
 
-func newStore(data map[string]any) storage.Store {
-	return inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
+// newStore gives data as the evaluator reads it, and all of it as one value.
+func newStore(data map[string]any) (storage.Store, ast.Value, error) {
+	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
+	all, err := storage.ReadOne(context.Background(), store, storage.Path{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading data: %w", err)
+	}
+	base, ok := all.(ast.Value)
+	if !ok {
+		return nil, nil, fmt.Errorf("reading data: got %T", all)
+	}
+	return store, base, nil
 }
 
 // parserOptions is how modules are read.
@@ -417,6 +433,9 @@ func prepare[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(a
 		b.err = fmt.Errorf("preparing the query of %s: %w", e.rule, err)
 	}
 	e.query = query
+	if e.direct, err = rules.Compile(b.compiler, b.base, ref); err != nil {
+		e.why = err.Error()
+	}
 	return e
 }
 

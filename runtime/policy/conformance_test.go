@@ -224,8 +224,12 @@ func prepareCase(t *testing.T, tc *cases.TestCase, c *ast.Compiler) rego.Prepare
 	if tc.Data != nil {
 		data = *tc.Data
 	}
+	store, _, err := newStore(data)
+	if err != nil {
+		t.Fatalf("%s: %v", tc.Note, err)
+	}
 	q, err := rego.New(
-		rego.ParsedQuery(ast.MustParseBody(tc.Query)), rego.Compiler(c), rego.Store(newStore(data)), rego.StrictBuiltinErrors(true),
+		rego.ParsedQuery(ast.MustParseBody(tc.Query)), rego.Compiler(c), rego.Store(store), rego.StrictBuiltinErrors(true),
 	).PrepareForEval(context.Background())
 	if err != nil {
 		t.Fatalf("%s: %v", tc.Note, err)

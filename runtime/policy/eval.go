@@ -17,6 +17,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/policy/rules"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -25,6 +26,8 @@ type entry[T any] struct {
 	rule    string
 	stage   exchange.Stage
 	query   rego.PreparedEvalQuery
+	direct  *rules.Program // asked first; nil when only OPA can be asked
+	why     string         // why it is nil
 	plan    *node
 	models  *node // plan's node of input.models; nil when they are not read
 	reads   reads
@@ -41,6 +44,8 @@ type entry[T any] struct {
 
 // errUndefined says that the rule has no value for this input.
 var errUndefined = errors.New("undefined")
+
+var errNoValue = errors.New("the evaluation gave no value")
 
 // ask answers from the memo or by evaluation. What non-deterministic built-ins give is added to calls, unless it is nil.
 func (e *entry[T]) ask(ctx context.Context, x *exchange.Exchange, f Facts, calls builtins.NDBCache) (T, error) {
@@ -97,24 +102,38 @@ func (e *entry[T]) evaluateIn(ctx context.Context, input ast.Value, h how[T]) (t
 	timer := time.AfterFunc(h.within, cancel.Cancel)
 	defer timer.Stop()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
-	inner, stop := e.within(ctx, h.within)
-	defer stop()
-	options := append([]rego.EvalOption{rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp())}, e.options(h.outside)...)
-	rs, err := e.query.Eval(inner, options...)
-	if err != nil {
+	value, err := e.valueOf(ctx, input, cancel, h)
+	switch {
+	case err != nil:
 		return t, e.explain(ctx, err, h.within)
-	}
-	if len(rs) == 0 {
+	case value == nil:
 		return t, errUndefined
-	}
-	value, ok := rs[0].Expressions[0].Value.(ast.Value)
-	if !ok {
-		return t, fmt.Errorf("%s: the evaluation gave no value", e.rule)
 	}
 	if t, err = h.result(value); err != nil {
 		return t, fmt.Errorf("%s%w", e.rule, err)
 	}
 	return t, nil
+}
+
+// valueOf gives the rule's value; nil where it is undefined.
+func (e *entry[T]) valueOf(ctx context.Context, input ast.Value, cancel topdown.Cancel, h how[T]) (ast.Value, error) {
+	if e.direct != nil {
+		if value, ok := e.direct.Eval(ctx, input, cancel); ok {
+			return value, nil
+		}
+	}
+	inner, stop := e.within(ctx, h.within)
+	defer stop()
+	options := append([]rego.EvalOption{rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp())}, e.options(h.outside)...)
+	rs, err := e.query.Eval(inner, options...)
+	if err != nil || len(rs) == 0 {
+		return nil, err
+	}
+	value, ok := rs[0].Expressions[0].Value.(ast.Value)
+	if !ok {
+		return nil, errNoValue
+	}
+	return value, nil
 }
 
 // explain makes an error of the evaluator fit for a log: where and why, without the values that were at hand.
@@ -125,6 +144,8 @@ func (e *entry[T]) explain(ctx context.Context, err error, within time.Duration)
 		return ctx.Err()
 	case topdown.IsCancel(err):
 		return fmt.Errorf("%s: not decided within %v", e.rule, within)
+	case errors.Is(err, errNoValue):
+		return fmt.Errorf("%s: %w", e.rule, errNoValue)
 	case !errors.As(err, &t):
 		return fmt.Errorf("%s: the evaluation failed (%T)", e.rule, err)
 	}
@@ -165,7 +186,7 @@ func (e *entry[T]) fail(err error) error {
 
 // describe tells what the entry point reads and how its memo does.
 func (e *entry[T]) describe() Entry {
-	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}, NoDefault: e.undefined}
+	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}, NoDefault: e.undefined, NotDirect: e.why}
 	for _, b := range e.reads.blockers {
 		d.NotMemoised = append(d.NotMemoised, b.text)
 		d.Blocks[b.reason]++

@@ -13,8 +13,8 @@ import (
 	"github.com/sluicegate/sluice/runtime/policy"
 )
 
-// largePolicy is a policy of 1,000 rules over 1 MB of data: one rule for each of 700 tenants, which the evaluator can pick by
-// its index, and 300 that it must try one by one: each looks its model up in data and compares.
+// largePolicy is a policy of 1,000 rules over 1 MB of data: one rule for each of 700 tenants, which an index could pick, and
+// 298 that must be tried one by one: each looks a limit up in data, where the tenant has one in all of them, and compares.
 func largePolicy(t testing.TB) policy.Source {
 	t.Helper()
 	var rules strings.Builder

@@ -35,7 +35,8 @@ const rules = `
 	runtime/auth             : wire exchange
 	runtime/artifact         : strictjson
 	runtime/filter           : strictjson wire exchange filter/meter filter/token
-	runtime/policy           : strictjson wire exchange
+	runtime/policy           : strictjson wire exchange policy/rules
+	runtime/policy/rules     :
 	runtime/bundle           :
 	runtime/cache            : wire
 	runtime/audit            : wire exchange
@@ -57,7 +58,7 @@ const rules = `
 var owners = map[string][]string{
 	"github.com/valyala/fastjson":           {"runtime/strictjson"},
 	"github.com/tetratelabs/wazero":         {"runtime/filter"},
-	"github.com/open-policy-agent/opa":      {"runtime/policy", "runtime/bundle"},
+	"github.com/open-policy-agent/opa":      {"runtime/policy", "runtime/policy/rules", "runtime/bundle"},
 	"github.com/hashicorp/golang-lru":       {"runtime/cache"},
 	"github.com/lestrrat-go/jwx":            {"runtime/auth"},
 	"github.com/goccy/go-yaml":              {"runtime/config", "runtime/policy"},

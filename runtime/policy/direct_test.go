@@ -1,0 +1,148 @@
+package policy
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/test/cases"
+
+	"github.com/sluicegate/sluice/runtime/policy/rules"
+	"github.com/sluicegate/sluice/runtime/strictjson"
+)
+
+// The least of OPA's conformance cases that the closures must have answered: if most were left to OPA, that they agree would
+// prove nothing.
+const (
+	minDirect   = 1000
+	minAnswered = 1900
+)
+
+// What closures made of rules answer is what OPA answers, to OPA's own conformance cases: to each with its own input, with more in
+// it, with less, and with none.
+func TestDirectAgainstOPA(t *testing.T) {
+	if testing.Short() || raceDetector {
+		t.Skip("one at a time, and some seconds long")
+	}
+	var ran, direct, answered int
+	why := map[string]int{}
+	for _, tc := range cases.MustLoad(filepath.Join(moduleDir(t), "v1/test/cases/testdata/v1")).Sorted().Cases {
+		compiler, skip := compileCase(&tc)
+		ref, ok := queriedRef(&tc)
+		if skip != "" || !ok || len(tc.Env) > 0 {
+			continue
+		}
+		ran++
+		d, err := newDirectCase(t, &tc, compiler, ref)
+		if err != nil {
+			_, what, found := strings.Cut(err.Error(), ".rego:")
+			if _, rest, ok := strings.Cut(what, ": "); found && ok {
+				what = rest
+			}
+			why[what]++
+			continue
+		}
+		direct++
+		for _, input := range inputsOf(t, &tc) {
+			if d.agrees(t, input) {
+				answered++
+			}
+		}
+	}
+	t.Logf("of %d cases %d could be made closures of, which answered %d times", ran, direct, answered)
+	for what, n := range why {
+		if n >= 10 {
+			t.Logf("%d left to OPA: %s", n, what)
+		}
+	}
+	if direct < minDirect || answered < minAnswered {
+		t.Errorf("%d cases and %d answers; want at least %d and %d", direct, answered, minDirect, minAnswered)
+	}
+}
+
+// directCase is one case both ways.
+type directCase struct {
+	name    string
+	program *rules.Program
+	query   rego.PreparedEvalQuery
+}
+
+func newDirectCase(t *testing.T, tc *cases.TestCase, c *ast.Compiler, ref ast.Ref) (directCase, error) {
+	t.Helper()
+	data := map[string]any{}
+	if tc.Data != nil {
+		data = *tc.Data
+	}
+	store, base, err := newStore(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := rules.Compile(c, base, ref)
+	if err != nil {
+		return directCase{}, err
+	}
+	q, err := rego.New(rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(ref)))), rego.Compiler(c), rego.Store(store), rego.StrictBuiltinErrors(true),
+		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil })).PrepareForEval(t.Context())
+	if err != nil {
+		t.Fatalf("%s: %v", tc.Note, err)
+	}
+	return directCase{filepath.Base(tc.Filename) + " " + tc.Note, p, q}, nil
+}
+
+// agrees compares the answers, if there is one.
+func (d directCase) agrees(t *testing.T, input ast.Value) bool {
+	t.Helper()
+	got, ok := d.program.Eval(context.Background(), input, nil)
+	if !ok {
+		return false
+	}
+	ctx, stop := context.WithTimeout(context.Background(), caseTime)
+	defer stop()
+	var options []rego.EvalOption
+	if input != nil {
+		options = append(options, rego.EvalParsedInput(input))
+	}
+	rs, err := d.query.Eval(ctx, options...)
+	var want ast.Value
+	if len(rs) > 0 {
+		want = rs[0].Expressions[0].Value.(ast.Value)
+	}
+	if err != nil || (got == nil) != (want == nil) || got != nil && (got.Compare(want) != 0 || got.String() != want.String()) {
+		t.Errorf("%s: input %v: got %v, OPA says %v, %v", d.name, input, got, want, err)
+	}
+	return true
+}
+
+// inputsOf are the case's own input and others made of it.
+func inputsOf(t *testing.T, tc *cases.TestCase) []ast.Value {
+	t.Helper()
+	own, err := inputOf(tc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []ast.Value{own, nil}
+	if text, ok := richerInput(tc); ok {
+		doc, err := strictjson.Parse(text, recordedLimits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer doc.Release()
+		out = append(out, nodeTerm(doc.Root()).Value)
+	}
+	if o, ok := own.(ast.Object); ok {
+		for _, k := range slices.Clone(o.Keys()) {
+			less, _ := o.Map(func(key, v *ast.Term) (*ast.Term, *ast.Term, error) {
+				if key.Equal(k) {
+					return key, ast.InternedNullTerm, nil
+				}
+				return key, v, nil
+			})
+			out = append(out, less)
+		}
+	}
+	return out
+}
