@@ -157,6 +157,7 @@ func checkModel(c *Config, d *decoder, i int) {
 	}
 	checkBalance(d, path, m)
 	checkQueue(d, path, m)
+	checkBreaker(d, path+".breaker", &m.Breaker)
 	if weight == 0 && len(m.Endpoints) > 0 && d.clean(path) {
 		d.faultAt(path+".endpoints", "no endpoint has weight; give at least one")
 	}
@@ -190,6 +191,7 @@ func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 		d.faultAt(path+".betas", "given for a provider that has no betas; remove it")
 	}
 	checkWatch(d, path, e)
+	checkBreaker(d, path+".breaker", e.Breaker)
 	checkClientCert(d, path, e)
 	checkRegistered(c, d, path, e)
 	if e.Parameters != nil && e.UnknownParameters == "pass" && d.clean(path+".unknown_parameters") {

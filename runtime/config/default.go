@@ -44,6 +44,7 @@ func (m *Model) setDefaults() {
 	m.Balance = "weighted"
 	m.Queue.setDefaults()
 	m.Retries.setDefaults()
+	m.Breaker.setDefaults()
 }
 
 func (e *Endpoint) setDefaults() {

@@ -23,6 +23,23 @@ type Retries struct {
 	Floor float64 `yaml:"floor" jsonschema:"minimum=0,maximum=1000"`
 }
 
+// Breaker says when an endpoint's circuit opens: it is out of the rotation then, but for one call at a time that tells
+// whether it is well again. What the caller is to blame for, and a wish for a pause (429), is no failure.
+type Breaker struct {
+	// Failures is how many failures in a row open it.
+	Failures int `yaml:"failures" jsonschema:"minimum=1,maximum=10000"`
+	// ErrorRate is the share of failures among the calls of the last window, or two, that opens it.
+	ErrorRate float64 `yaml:"error_rate" jsonschema:"minimum=0,maximum=1"`
+	// MinCalls is how many calls there must be for the error rate to count.
+	MinCalls int `yaml:"min_calls" jsonschema:"minimum=1,maximum=1000000"`
+	// Window is the time that the error rate is of.
+	Window time.Duration `yaml:"window"`
+	// Ejection is how long it is open at first; each failure of the call that probes doubles it.
+	Ejection time.Duration `yaml:"ejection"`
+	// MaxEjection is the longest.
+	MaxEjection time.Duration `yaml:"max_ejection"`
+}
+
 // Health is a check of an endpoint's health. Nothing of any caller's is sent.
 type Health struct {
 	// Path is what to get from the endpoint's host, such as /health; left out, its list of models.
@@ -54,6 +71,10 @@ func (h *Health) setDefaults() {
 }
 
 func (l *LoadPage) setDefaults() { l.Interval, l.Timeout = 5*time.Second, 2*time.Second }
+
+func (b *Breaker) setDefaults() {
+	*b = Breaker{Failures: 3, ErrorRate: 0.5, MinCalls: 20, Window: 10 * time.Second, Ejection: 2 * time.Second, MaxEjection: time.Minute}
+}
 
 func (q *Queue) setDefaults() { q.Timeout = 10 * time.Second }
 
@@ -105,6 +126,25 @@ func checkQueue(d *decoder, path string, m *Model) {
 	if m.Queue.Size != nil && !slices.ContainsFunc(m.Endpoints, func(e Endpoint) bool { return e.MaxInFlight > 0 }) {
 		d.faultAt(path+".queue", "no endpoint has a limit to wait for; give endpoints max_in_flight, or remove this")
 	}
+}
+
+// checkBreaker finds a longest time that is none, and a rate that every call has.
+func checkBreaker(d *decoder, path string, b *Breaker) {
+	switch {
+	case b == nil || !d.clean(path):
+	case b.ErrorRate == 0:
+		d.faultAt(path+".error_rate", "all calls have at least that; write more than 0, or 1 for those of which none succeeds")
+	case b.Ejection > b.MaxEjection:
+		d.faultAt(path+".ejection", "longer than max_ejection, which is %v; make it at most that, or raise that", b.MaxEjection)
+	}
+}
+
+// BreakerOf gives the breaker of an endpoint of the model: its own, else the model's.
+func (m *Model) BreakerOf(e *Endpoint) Breaker {
+	if e.Breaker != nil {
+		return *e.Breaker
+	}
+	return m.Breaker
 }
 
 // CostOf gives the cost of an endpoint of the model: its own, else the model's.

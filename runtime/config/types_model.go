@@ -28,6 +28,8 @@ type Model struct {
 	Queue Queue `yaml:"queue"`
 	// Retries bound what attempts after the first may add to the model's load.
 	Retries Retries `yaml:"retries"`
+	// Breaker says when an endpoint of the model is out of the rotation.
+	Breaker Breaker `yaml:"breaker"`
 }
 
 // Cost is in USD per million usage tokens.
@@ -82,6 +84,8 @@ type Endpoint struct {
 	WarmUp time.Duration `yaml:"warm_up"`
 	// MaxInFlight is how many calls may be under way at once, streams included; 0 is no limit.
 	MaxInFlight int `yaml:"max_in_flight" jsonschema:"minimum=0,maximum=1000000"`
+	// Breaker says when the endpoint is out of the rotation; left out, the model's does.
+	Breaker *Breaker `yaml:"breaker"`
 	// Health asks the endpoint at intervals whether it is well; left out, its calls alone tell.
 	Health *Health `yaml:"health"`
 	// Load reads at intervals how busy the endpoint is, for balance: load.

@@ -58,12 +58,12 @@ func poolOptions(m *config.Model, eps []*upstream.Endpoint) upstream.PoolOptions
 // change without making the answers in the cache worthless.
 func identity(m *config.Model) config.Model {
 	out := *m
-	out.Balance, out.Cost, out.Queue, out.Retries = "", config.Cost{}, config.Queue{}, config.Retries{}
+	out.Balance, out.Cost, out.Queue, out.Retries, out.Breaker = "", config.Cost{}, config.Queue{}, config.Retries{}, config.Breaker{}
 	out.Endpoints = slices.Clone(m.Endpoints)
 	for i := range out.Endpoints {
 		e := &out.Endpoints[i]
 		e.Weight, e.Cost, e.Drain, e.WarmUp, e.MaxInFlight, e.Timeouts = 0, nil, false, 0, 0, config.EndpointTimeouts{}
-		e.Health, e.Load = nil, nil
+		e.Health, e.Load, e.Breaker = nil, nil, nil
 	}
 	return out
 }
@@ -108,7 +108,7 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 		return nil
 	}
 	return upstream.NewEndpoint(upstream.EndpointOptions{
-		Health: health, Load: load,
+		Health: health, Load: load, Breaker: upstream.Breaker(m.BreakerOf(e)),
 		Name: e.Name, URL: string(e.URL), Model: name, Labels: e.Labels, Requires: e.Requires, Weight: e.Weight,
 		Cost: cost.Input + cost.Output, WarmUp: e.WarmUp, Drain: e.Drain, MaxInFlight: e.MaxInFlight,
 		Caller: caller, Registry: b.c.registry,

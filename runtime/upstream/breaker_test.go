@@ -92,3 +92,38 @@ func TestOneProbe(t *testing.T) {
 		}
 	})
 }
+
+// An endpoint is judged as its configuration says.
+func TestBreakerSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{}
+		fails := func(b upstream.Breaker, calls int, well ...int) (e *upstream.Endpoint) {
+			e = upstream.NewEndpoint(upstream.EndpointOptions{Name: "e", Weight: 1, Caller: s, Breaker: b})
+			for i := range calls {
+				s.next = []outcome{{err: wrong}}
+				if slices.Contains(well, i) {
+					s.next = []outcome{{}}
+				}
+				_, _, _ = forward(t.Context(), upstream.Plan([]*upstream.Pool{balanced("", "m", e)}, upstream.Constraint{}), build, ignore)
+			}
+			return e
+		}
+		f := func(e *upstream.Endpoint, want time.Duration) {
+			t.Helper()
+			if got := e.State(time.Now()); (got.Circuit == upstream.CircuitOpen) != (want > 0) || want > 0 && time.Until(got.Until) != want {
+				t.Errorf("the circuit is %s for %v, want open for %v", got.Circuit, time.Until(got.Until), want)
+			}
+		}
+		f(fails(upstream.Breaker{Failures: 1}, 1), 2*time.Second)
+		f(fails(upstream.Breaker{Failures: 5}, 4), 0)
+		f(fails(upstream.Breaker{Failures: 5, Ejection: 7 * time.Second}, 5), 7*time.Second)
+		f(fails(upstream.Breaker{MinCalls: 4, ErrorRate: 0.75}, 4, 2), 2*time.Second)
+		f(fails(upstream.Breaker{MinCalls: 4, ErrorRate: 0.8}, 4, 2), 0)
+		f(fails(upstream.Breaker{Failures: 1, Ejection: 5 * time.Second, MaxEjection: 5 * time.Second}, 1), 5*time.Second)
+		e := fails(upstream.Breaker{Failures: 1, Ejection: 3 * time.Second, MaxEjection: 5 * time.Second}, 1)
+		time.Sleep(3 * time.Second)
+		s.next = []outcome{{err: wrong}}
+		_, _, _ = forward(t.Context(), upstream.Plan([]*upstream.Pool{balanced("", "m", e)}, upstream.Constraint{}), build, ignore)
+		f(e, 5*time.Second) // not six
+	})
+}

@@ -23,6 +23,8 @@ type EndpointOptions struct {
 
 	MaxInFlight int // calls under way at once, streams included; 0: no limit
 
+	Breaker Breaker
+
 	Health *HealthCheck // for a Watcher; nil: its calls alone tell how it is
 	Load   *LoadCheck   // for a Watcher; nil: its load is not known
 
@@ -48,6 +50,7 @@ type Namer interface {
 
 // NewEndpoint makes an Endpoint; Close frees it.
 func NewEndpoint(o EndpointOptions) *Endpoint {
+	o.Breaker = o.Breaker.withDefaults()
 	e := &Endpoint{o: o}
 	e.namer, _ = as[Namer](o.Caller)
 	h := fnv.New64a()

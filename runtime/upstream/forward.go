@@ -124,7 +124,7 @@ func (e *Endpoint) call(ctx context.Context, tenant string, c *Call) (*Reply, *F
 		return nil, e.failed(ctx, err)
 	}
 	now := time.Now()
-	e.record.succeeded(now.Sub(start), now)
+	e.record.succeeded(now.Sub(start), &e.o.Breaker, now)
 	return reply, nil
 }
 
@@ -134,7 +134,7 @@ func (e *Endpoint) failed(ctx context.Context, err error) *Failure {
 	if gone := abandoned(ctx, f.BodySent); gone != nil {
 		f = gone
 	}
-	e.record.failed(f, time.Now())
+	e.record.failed(f, &e.o.Breaker, time.Now())
 	return f
 }
 
@@ -176,7 +176,7 @@ func (w *watched) Next() ([]byte, error) {
 	if gone := abandoned(w.ctx, true); gone != nil {
 		f = gone
 	}
-	w.endpoint.record.failed(f, time.Now())
+	w.endpoint.record.failed(f, &w.endpoint.o.Breaker, time.Now())
 	return nil, f
 }
 

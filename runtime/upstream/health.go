@@ -29,20 +29,7 @@ const (
 	LatencySlow    Latency = "slow"
 )
 
-// The circuit breaker before an endpoint follows the usual outlier ejection. So many failures in a row, or such a share of
-// the calls of the last seconds, open it: the endpoint is out of the rotation for a time that doubles with each further
-// failure. When that is over the circuit is half-open: one call probes, and the next only after the same time again. A
-// success closes it.
 const (
-	failuresToEject = 3
-	firstEjection   = 2 * time.Second
-	longestEjection = 60 * time.Second
-
-	// rateToEject of at least callsToJudge calls must have failed within one to two spans.
-	rateToEject  = 0.5
-	callsToJudge = 20
-	windowSpan   = 10 * time.Second
-
 	// defaultPause is kept from an endpoint that answers 429 without Retry-After, longestPause bounds what it may ask for.
 	defaultPause = time.Second
 	longestPause = 60 * time.Second
@@ -71,40 +58,6 @@ type record struct {
 	back     time.Time     // in the rotation since then
 	load     float64       // as last reported, and until when that counts
 	loaded   time.Time
-}
-
-// window counts calls and failures, of this span of time and the one before.
-type window struct {
-	began                         time.Time // of this span
-	calls, failed, before, wrongs int       // before and wrongs: of the span before
-}
-
-// count notes a call.
-func (w *window) count(now time.Time, failed bool) {
-	w.turn(now)
-	w.calls++
-	if failed {
-		w.failed++
-	}
-}
-
-func (w *window) turn(now time.Time) {
-	switch age := now.Sub(w.began); {
-	case age < windowSpan:
-	case age < 2*windowSpan:
-		*w = window{began: now, before: w.calls, wrongs: w.failed}
-	default:
-		*w = window{began: now}
-	}
-}
-
-// rate is the share of calls that failed; 0 while there are too few to tell.
-func (w *window) rate(now time.Time) float64 {
-	w.turn(now)
-	if w.calls+w.before < callsToJudge {
-		return 0
-	}
-	return float64(w.failed+w.wrongs) / float64(w.calls+w.before)
 }
 
 func newRecord() *record { return &record{back: time.Now()} }
@@ -146,12 +99,12 @@ func (r *record) ejected() bool {
 }
 
 // succeeded notes an answer and the time it took.
-func (r *record) succeeded(took time.Duration, now time.Time) {
+func (r *record) succeeded(took time.Duration, b *Breaker, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closeCircuit(now)
 	r.failures, r.pause, r.timed, r.warming = 0, time.Time{}, now, false
-	r.window.count(now, false)
+	r.window.count(now, b, false)
 	if r.latency == 0 {
 		r.latency = took
 	} else {
@@ -161,7 +114,7 @@ func (r *record) succeeded(took time.Duration, now time.Time) {
 
 // failed notes a failed attempt. What the caller is to blame for says that the endpoint lives; what nobody waited for,
 // or what never went out, says nothing.
-func (r *record) failed(f *Failure, now time.Time) {
+func (r *record) failed(f *Failure, b *Breaker, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -169,7 +122,7 @@ func (r *record) failed(f *Failure, now time.Time) {
 	case f.Code == wire.UpstreamRejected:
 		r.closeCircuit(now)
 		r.failures = 0
-		r.window.count(now, false)
+		r.window.count(now, b, false)
 	case f.Code == wire.RateLimited, f.Code == wire.Overloaded, f.Code == wire.ModelWarming:
 		r.warming = f.Code == wire.ModelWarming
 		pause := f.RetryAfter
@@ -179,21 +132,21 @@ func (r *record) failed(f *Failure, now time.Time) {
 		r.pause = now.Add(min(pause, longestPause))
 	default:
 		r.failures++
-		r.window.count(now, true)
-		r.eject(now)
+		r.window.count(now, b, true)
+		r.eject(b, now)
 	}
 }
 
 // eject opens the circuit if the endpoint failed too often, or again where the call that probes failed. Of calls that
 // began before it opened it has heard enough. r.mu is held.
-func (r *record) eject(now time.Time) {
+func (r *record) eject(b *Breaker, now time.Time) {
 	switch open := r.ejection > 0; {
 	case open && !r.probing && now.Before(r.out):
 		return
-	case !open && r.failures < failuresToEject && r.window.rate(now) < rateToEject:
+	case !open && !b.opens(r.failures, &r.window, now):
 		return
 	}
-	r.ejection = min(max(2*r.ejection, firstEjection), longestEjection)
+	r.ejection = b.next(r.ejection)
 	r.out, r.probing, r.window = now.Add(r.ejection), false, window{}
 }
 

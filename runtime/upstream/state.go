@@ -43,7 +43,7 @@ func (e *Endpoint) State(now time.Time) State {
 	defer r.mu.Unlock()
 	s.Sick, s.Checked, s.Latency, s.Failures = r.sick, r.asked, r.latency, r.failures
 	s.Load, s.HasLoad = r.load, now.Before(r.loaded)
-	s.ErrorRate = r.window.rate(now)
+	s.ErrorRate = r.window.rate(now, &e.o.Breaker)
 	s.Warming = e.o.WarmUp > 0 && now.Sub(r.back) < e.o.WarmUp
 	s.Circuit = r.circuit(now)
 	switch {
