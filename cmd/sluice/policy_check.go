@@ -81,9 +81,6 @@ func printPolicy(w io.Writer, dir string, p *policy.Policy) {
 		if e.NotDirect != "" {
 			fmt.Fprintf(t, "  \tasked of OPA's evaluator, not of closures made of the rules, which take a tenth of the time: %s\n", e.NotDirect)
 		}
-		if e.NoDefault != "" {
-			fmt.Fprintf(t, "  \tto mend: %s\n", e.NoDefault)
-		}
 		for _, why := range e.NotMemoised {
 			fmt.Fprintf(t, "  \tits answers are NOT remembered: %s\n", why)
 		}

@@ -94,6 +94,7 @@ func TestBundleFaults(t *testing.T) {
 	f("reaches out", with("main.rego", "package sluice\n\ndecision := {\"allowed\": true} if http.send({})"), "compile", "http.send")
 	f("a typo of input", with("main.rego", "package sluice\n\ndecision := {\"allowed\": input.principl == \"a\"}"), "schema", "principl")
 	f("no decision", with("main.rego", "package sluice\n\ndecide := {\"allowed\": true}"), "entry", "there is no rule decision in package sluice")
+	f("no default", with("main.rego", "package sluice\n\ndecision := {\"allowed\": true} if input.stream"), "entry", `write one: default decision := {"allowed": false}`)
 	f("a rule that is not", with("main.rego", "package sluice\n\ndecision := {\"allowed\": data.sluice.alow}\n\nallow := true"), "rules", `(did you mean "allow"?)`)
 	f("a test that fails", with("main_test.rego", "package sluice_test\n\ntest_it if false"), "tests", "the policy's own test data.sluice_test.test_it fails")
 	f("no test", put(func(b *bundles.Bundle) { b.Files = maps.Clone(b.Files); delete(b.Files, "main_test.rego") }), "tests", "it has no test of its own")

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/policy"
 )
 
@@ -32,6 +31,8 @@ func TestBadInput(t *testing.T) {
 	f("a decision of the wrong type", `decision := input.model`, `p/main.rego:3:1: decision is string, but it must be an object such as {"allowed": true}`)
 	f("rules that conflict", "decision := {\"allowed\": true}\n\ndecision contains \"x\"",
 		`p/main.rego:3:1: rego_type_error: conflicting rules data.sluice.decision found; a name is one value or a set of them; rename or remove one of the rules`)
+	f("no default", "decision := {\"allowed\": true} if input.stream\n\ndecision := {\"allowed\": false} if input.model == \"x\"",
+		`p/main.rego:3:1: decision has no default: where none of its conditions holds it is undefined, which denies with policy_failed and no reason; write one: default decision := {"allowed": false}`)
 	f("two defaults", "default decision := {\"allowed\": true}\n\ndefault decision := {\"allowed\": false}",
 		`p/main.rego:1:1: rego_type_error: multiple default rules data.sluice.decision found at p/main.rego:3, p/main.rego:5; keep one of them`)
 	f("no entry point", `allow := true`, `p: there is no rule decision in package sluice; add one, such as: decision := {"allowed": false}`)
@@ -43,22 +44,4 @@ func TestBadInput(t *testing.T) {
 		`p/main.rego:3:1: rego_recursion_error: rule data.sluice.decision is recursive: data.sluice.decision -> data.sluice.decision; a rule must not depend on itself`)
 	f("what policies do not have", `decision := {"allowed": http.send({}).status_code == 200}`,
 		`p/main.rego:3:25: rego_type_error: undefined function http.send; it is not available to policies unless the configuration grants it: policy.grants`)
-}
-
-// Without a default, check says so, and so does the log when it matters.
-func TestNoDefault(t *testing.T) {
-	const message = `p/main.rego:3:1: decision has no default: where none of its conditions holds it is undefined, which denies with policy_failed; write one: default decision := {"allowed": false}`
-	p := compile(t, "package sluice\n\ndecision := {\"allowed\": true} if input.stream\n\ndecision := {\"allowed\": false} if input.model == \"x\"\n", policy.Options{Timeout: slow})
-	if got := p.Entries()[0].NoDefault; got != message {
-		t.Errorf("got %s", got)
-	}
-	_, err := decide(t, p)
-	if err == nil || !strings.HasSuffix(exchange.AsError("", err).Cause.Error(), message) {
-		t.Errorf("got %v", err)
-	}
-	for _, module := range []string{good, "package sluice\n\ndefault decision := {\"allowed\": false}\n\ndecision := {\"allowed\": true} if input.stream\n"} {
-		if got := compile(t, module, policy.Options{}).Entries()[0].NoDefault; got != "" {
-			t.Errorf("%s: %s", module, got)
-		}
-	}
 }

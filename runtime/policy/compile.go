@@ -40,7 +40,6 @@ func Compile(ctx context.Context, s Source, o Options) (*Policy, error) {
 		p.admit = newEntry(b, admitRef, exchange.StageAdmit, p.names.admission)
 	}
 	p.decide = newEntry(b, decisionRef, exchange.StageDecide, p.names.decision)
-	p.decide.undefined = l.withoutDefault(decisionRef)
 	p.logs.prepare(b)
 	p.log.text = p.decide.plan.reads("prompt", "text") || p.decide.plan.reads("prompt", "messages")
 	p.log.origin = originOf(o, s)
@@ -185,6 +184,7 @@ func (s Source) checks(c *ast.Compiler, data map[string]any, modules map[string]
 		return append(faults, Fault{Stage: StageEntry, File: s.name, Message: message})
 	}
 	if !c.Failed() {
+		faults = append(faults, noDefault(rules, modules).of(StageEntry)...)
 		faults = append(faults, resultType(c, decisionRef, decisionFields)...)
 		faults = append(faults, resultType(c, admitRef, admissionFields)...).of(StageSchema)
 	}
@@ -349,22 +349,17 @@ func fits(t types.Type, kind string) bool {
 	return false
 }
 
-// withoutDefault tells of a rule that is undefined where none of its conditions holds; "" if it has a default, or a value
-// without a condition.
-func (l *loaded) withoutDefault(ref ast.Ref) string {
-	rules := l.compiler.GetRules(ref)
-	name := string(ref[len(ref)-1].Value.(ast.String))
-	for _, m := range l.modules {
+// noDefault finds a decision that is undefined where none of its conditions holds. One with a default, or with a value that has
+// no condition, is well.
+func noDefault(rules []*ast.Rule, modules map[string]*ast.Module) Faults {
+	for _, m := range modules {
 		for _, r := range m.Rules {
-			if m.Package.Path.Equal(ref[:len(ref)-1]) && r.Head.Name.String() == name && (r.Default || r.Body.Equal(always)) {
-				return ""
+			if r.Ref().Equal(decisionRef) && (r.Default || r.Body.Equal(always)) {
+				return nil
 			}
 		}
 	}
-	if len(rules) == 0 {
-		return ""
-	}
-	return faultAt(rules[0].Location, "%s has no default: where none of its conditions holds it is undefined, which denies with policy_failed; write one: default %s := {\"allowed\": false}", name, name).String()
+	return Faults{faultAt(rules[0].Location, "decision has no default: where none of its conditions holds it is undefined, which denies with policy_failed and no reason; write one: default decision := {\"allowed\": false}")}
 }
 
 var always = ast.NewBody(ast.NewExpr(ast.BooleanTerm(true)))

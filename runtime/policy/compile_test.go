@@ -43,10 +43,10 @@ func TestFaults(t *testing.T) {
 	f("package sluice\n\ndecision := {\"allowed\": net.lookup_ip_addr(\"a\") != set()}\n", `p/main.rego:3:25: rego_type_error: undefined function net.lookup_ip_addr; it is not available`)
 	f("package sluice\n\ndecision := {\"allowed\": opa.runtime().env.HOME != \"\"}\n", `p/main.rego:3:25: rego_type_error: undefined function opa.runtime; it is not available`)
 	f("package sluice\n\ndecision := {\"allowed\": trace(\"a\")}\n", `p/main.rego:3:25: rego_type_error: undefined function trace; it is not available`)
-	f("package sluice\n\ndecision := {\"allowed\": true} if print(input.model)\n", `p/main.rego:3:34: print is not available to policies`)
+	f("package sluice\n\ndecision := {\"allowed\": true} if print(input.model)\n\ndefault decision := {\"allowed\": false}\n", `p/main.rego:3:34: print is not available to policies`)
 	f("package sluice\n\ndecision := {\"allowed\": true} if input.prompt.text == \"a\"\n", `p/main.rego:3:34: rego_type_error: undefined ref: input.prompt.text; prompt text is only given to policies that the configuration grants it`)
 	f("package sluice\n\ndecision := {\"allowed\": true}\n\nadmit := {\"allowed\": input.labels.a.b}\n", `p/main.rego:5:22: admit reads input.labels, which is not known before the filters ran; judge it in decision`)
-	f("package sluice\n\ndecision := {\"allowed\": true} if {\n\tsome m in input.models\n\tm.cots.input > 1\n}\n", `p/main.rego:5:2: input.models[_].cots: a model has no field "cots" (did you mean "cost"?); it has labels`)
+	f("package sluice\n\ndecision := {\"allowed\": true} if {\n\tsome m in input.models\n\tm.cots.input > 1\n}\n\ndefault decision := {\"allowed\": false}\n", `p/main.rego:5:2: input.models[_].cots: a model has no field "cots" (did you mean "cost"?); it has labels`)
 	f("package sluice\n\nimport data.sluice.lib\n\ndecision := {\"allowed\": true}\n", `p/main.rego:3:1: rego_compile_error: import data.sluice.lib unused`)
 	f("package sluice\n\ndecision := {\"allowed\": decision.allowed}\n", `p/main.rego:3:1: rego_recursion_error:`)
 }

@@ -52,6 +52,8 @@ decision := {"allowed": true} if input.model == "known"
 decision := {"allowed": true, "models": [m]} if some m in input.params.want
 
 decision := {"allowed": to_number(input.principal.id) > 0} if input.model == "broken"
+
+decision := {"allowed": input.params.missing}
 `
 	f := func(files map[string]string, asked int, want ...string) {
 		t.Helper()
@@ -92,7 +94,7 @@ decision := {"allowed": to_number(input.principal.id) > 0} if input.model == "br
 
 // What is read as a whole is there as a whole, also where a part of it is read besides.
 func TestTryGivesWholes(t *testing.T) {
-	p := compile(t, "package sluice\n\ndecision := {\"allowed\": true} if {\n\tcount(input.principal.claims.org) == 3\n\tinput.principal.claims.org.unit == \"a\"\n}\n", policy.Options{})
+	p := compile(t, "package sluice\n\ndecision := {\"allowed\": true} if {\n\tcount(input.principal.claims.org) == 3\n\tinput.principal.claims.org.unit == \"a\"\n}\n\ndefault decision := {\"allowed\": false}\n", policy.Options{})
 	report, got := tried(t, p, map[string]string{"r.jsonl": `{"input":{"model":"m","principal":{"claims":{"org":{"unit":"a","x":1,"y":2}}}}}`})
 	if got != "" || report.Asked != 1 {
 		t.Errorf("%+v %s", report, got)
@@ -124,7 +126,7 @@ func TestTryAdmit(t *testing.T) {
 
 admit := {"allowed": input.stream} if input.model == "judged"
 
-decision := {"allowed": true} if input.labels.found
+decision := {"allowed": input.labels.found}
 `, policy.Options{})
 	report, got := tried(t, p, map[string]string{"r.jsonl": `{"path":"sluice/admit","input":{"model":"judged","stream":false}}
 {"path":"sluice/admit","input":{"model":"judged","stream":true}}
@@ -143,7 +145,7 @@ decision := {"allowed": true} if input.labels.found
 func TestTryText(t *testing.T) {
 	p := compile(t, `package sluice
 
-decision := {"allowed": true} if contains(input.prompt.text, "a")
+decision := {"allowed": contains(input.prompt.text, "a")}
 `, policy.Options{ReadsText: true})
 	report, got := tried(t, p, map[string]string{"r.jsonl": `{"input":{"model":"m","prompt":{"chars":1}},"erased":["/input/prompt/text"]}
 {"input":{"model":"m","prompt":{"text":"a"}}}

@@ -38,7 +38,6 @@ type entry[T any] struct {
 	views   sync.Pool
 
 	transport *http.Transport // of what was granted to reach out; nil: nothing was
-	undefined string          // why it may be undefined, with the place; "": not for want of a default
 	keeps     bool            // what non-deterministic built-ins give is kept for the decision log
 }
 
@@ -177,16 +176,13 @@ func (e *entry[T]) fail(err error) error {
 	}
 	if errors.Is(err, errUndefined) {
 		err = fmt.Errorf("%s: undefined for this input; give it a default", e.rule)
-		if e.undefined != "" {
-			err = fmt.Errorf("%w: %s", err, e.undefined)
-		}
 	}
 	return exchange.Fail(e.stage, wire.PolicyFailed, "the policy gave no valid decision", err)
 }
 
 // describe tells what the entry point reads and how its memo does.
 func (e *entry[T]) describe() Entry {
-	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}, NoDefault: e.undefined, NotDirect: e.why}
+	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}, NotDirect: e.why}
 	for _, b := range e.reads.blockers {
 		d.NotMemoised = append(d.NotMemoised, b.text)
 		d.Blocks[b.reason]++

@@ -126,7 +126,7 @@ func TestExplainFailures(t *testing.T) {
 			t.Errorf("%v, %+v; want %s and %d rules", err, e, want, rules)
 		}
 	}
-	f("package sluice\n\ndecision := {\"allowed\": true} if input.model == \"x\"", "undefined", 1)
+	f("package sluice\n\ndecision := {\"allowed\": input.params.missing}", "undefined", 1)
 	f("package sluice\n\ndecision := {\"allowed\": to_number(input.model) > 1}", "to_number failed", 1)
-	f("package sluice\n\ndecision := {\"allowed\": true} if input.model\n\ndecision := {\"allowed\": false} if input.principal.roles", "two rules give different values", 2)
+	f("package sluice\n\ndecision := {\"allowed\": true} if input.model\n\ndecision := {\"allowed\": false} if input.principal.roles\n\ndefault decision := {\"allowed\": false}", "two rules give different values", 2)
 }

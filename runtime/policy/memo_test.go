@@ -18,8 +18,12 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
+// compiled compiles rules, with a default for the decision where they have none.
 func compiled(t *testing.T, rules string) (Source, *Policy) {
 	t.Helper()
+	if !strings.Contains(rules, "default decision") {
+		rules += "\n\ndefault decision := {\"allowed\": false}\n"
+	}
 	s, err := ReadFS(fstest.MapFS{"m.rego": {Data: []byte("package sluice\n\n" + rules)}}, "p")
 	if err != nil {
 		t.Fatal(err)
@@ -130,18 +134,28 @@ func TestHitsHaveTheirOwnID(t *testing.T) {
 }
 
 func TestFailuresAreNotRemembered(t *testing.T) {
-	_, p := compiled(t, `decision := {"allowed": to_number(input.principal.id) > 0} if input.model != "undefined"`)
-	for _, model := range []string{"undefined", "m"} {
-		x := &exchange.Exchange{Principal: &exchange.Principal{ID: "a"}, Request: &wire.Request{Model: model}}
+	f := func(rules string) {
+		t.Helper()
+		s, err := ReadFS(fstest.MapFS{"m.rego": {Data: []byte("package sluice\n\n" + rules)}}, "p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Compile(context.Background(), s, Options{Timeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := &exchange.Exchange{Principal: &exchange.Principal{ID: "a"}, Request: &wire.Request{Model: "m"}}
 		for range 2 {
 			if _, err := p.Decide(context.Background(), x, Facts{}); err == nil {
-				t.Error("no error")
+				t.Errorf("%s: no error", rules)
 			}
 		}
+		if n := p.decide.memo.len(); n != 0 {
+			t.Errorf("%s: %d answers are remembered", rules, n)
+		}
 	}
-	if n := p.decide.memo.len(); n != 0 {
-		t.Errorf("%d answers are remembered", n)
-	}
+	f(`decision := {"allowed": to_number(input.principal.id) > 0}`)
+	f(`decision := {"allowed": input.params.missing > 0}`)
 }
 
 func TestMemoIsBoundedAndKeepsWhatIsUsed(t *testing.T) {

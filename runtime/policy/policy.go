@@ -134,7 +134,6 @@ type Entry struct {
 	NotMemoised []string       // why its answers are not memoised, with positions; empty when they are
 	Blocks      map[string]int // how many of those there are, by BlockReasons
 	NotDirect   string         // why OPA's evaluator is asked and not closures made of the rules, with the place; "" when it is they
-	NoDefault   string         // where and that it is undefined if no condition holds; "" if it has a default
 	Hits        uint64         // answers given from the memo
 	Misses      uint64         // answers that had to be evaluated although they are memoised
 }

@@ -120,10 +120,10 @@ func TestEvaluationFailuresFailClosed(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", rules, err, cause)
 		}
 	}
-	f(`decision := {"allowed": true} if input.model == "other"`, slow, "decision: undefined for this input; give it a default")
+	f(`decision := {"allowed": input.params.missing}`, slow, "decision: undefined for this input; give it a default")
 	f(`decision := {"allowed": to_number(input.principal.roles[0]) > 0}`, slow, "decision: p/main.rego:2:25: eval_builtin_error: to_number failed on its operands")
 	f(`decision := {"allowed": 1 / (input.sizes.body - 1024) > 0}`, slow, "eval_builtin_error: div failed on its operands")
-	f("decision := {\"allowed\": true} if input.model == \"model-a\"\ndecision := {\"allowed\": false} if input.stream == false", slow, "decision: p/main.rego:3:1: eval_conflict_error: two rules give")
+	f("decision := {\"allowed\": true} if input.model == \"model-a\"\ndecision := {\"allowed\": false} if input.stream == false\ndefault decision := {\"allowed\": false}", slow, "decision: p/main.rego:3:1: eval_conflict_error: two rules give")
 	f("decision := {\"allowed\": true, \"annotations\": {k: v | some v in [\"a\", \"b\"]; k := input.model}}", slow, "eval_conflict_error: two rules give")
 	// Its time is 50 ms where nothing else is said. What would take hours does not.
 	f(`decision := {"allowed": count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i + j + k == input.sizes.body]) > 0}`, 0, "decision: not decided within 50ms")

@@ -130,6 +130,8 @@ func TestShadowKeepsNoText(t *testing.T) {
 decision := {"allowed": false, "reasons": ["found"], "message": input.prompt.text} if contains(input.prompt.text, "aardvark")
 
 decision := {"allowed": false, "message": input.prompt.text} if contains(input.prompt.text, "wombat")
+
+default decision := {"allowed": false}
 `
 	var log bytes.Buffer
 	s := policy.NewShadow(compile(t, rego, policy.Options{Models: threeModels, ReadsText: true, Timeout: 10 * time.Second}),
