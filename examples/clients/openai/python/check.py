@@ -45,6 +45,12 @@ item = client.responses.create(model="good", input=ASK, tools=[{"type": "functio
 check("response's tool call", (item.name, json.loads(item.arguments)), ("look", ARGUMENTS))
 check("a chat of another dialect", create("claude").choices[0].message.content, ANSWER)
 
+for model in ("good", "claude"):  # neither model server has completions
+    answer = client.completions.create(model=model, prompt=ASK, max_tokens=64)
+    check(f"a completion by {model}", (answer.choices[0].text, answer.choices[0].finish_reason), (ANSWER, "stop"))
+    chunks = client.completions.create(model=model, prompt=ASK, max_tokens=64, stream=True)
+    check(f"streamed completion by {model}", "".join(c.choices[0].text for c in chunks if c.choices), ANSWER)
+
 embedded = client.embeddings.create(model="good", input=["a", "b"])  # the SDK asks for base64
 check("embedding", [d.embedding for d in embedded.data], [VECTOR, VECTOR])
 embedded = client.embeddings.create(model="good", input="a", encoding_format="float")
