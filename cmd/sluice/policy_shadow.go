@@ -28,8 +28,9 @@ func policyShadowCommand() *cobra.Command {
 		Long: `Put a candidate beside a running gateway's policy, and show what it would decide otherwise.
 
 A candidate is asked about a sample of the decisions, after they were made, and decides nothing itself. With a folder, that
-one is sent to the gateway, which keeps it until it is stopped, promoted, or the process ends; policy.shadow in the
-configuration names one for good. Without a folder, what was found so far is shown.
+one is sent to the gateway, which keeps it until it is stopped or promoted: over restarts, too, if deploy.path is set and
+the policy is no bundle and need not be signed. policy.shadow in the configuration names one for good. Without a folder, what
+was found so far is shown; after a restart, that begins anew.
 
   sluice policy shadow new/ --sample 25
   sluice policy shadow
@@ -115,6 +116,9 @@ func changePolicy(c *cobra.Command, g *gatewayClient, path string, body io.Reade
 	}
 	if k := st.Shadow; k != nil {
 		fmt.Fprintf(w, "candidate %s from %s is asked about %d %% of the decisions\n", k.Revision, k.Path, k.Sample)
+		if !k.Kept {
+			fmt.Fprintln(w, "  it is gone when the gateway stops; policy.shadow.path in the configuration names one for good")
+		}
 		fmt.Fprintln(w, "  sluice policy shadow    shows what it would decide otherwise")
 		fmt.Fprintln(w, "  sluice policy promote   makes it decide")
 	}

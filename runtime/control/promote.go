@@ -30,12 +30,20 @@ type policyRef struct {
 	source   policy.Source
 }
 
-// policyHistory is what is remembered of the policy: which text was chosen, and what to go back to.
+// besideRef names a candidate that was sent.
+type besideRef struct {
+	policyRef
+	Sample int `json:"sample"` // per cent of the decisions
+}
+
+// policyHistory is what is remembered of the policy: which text was chosen, what to go back to, and what was sent to stand
+// beside it.
 type policyHistory struct {
 	Base     string     `json:"base"`   // digest of what the configuration named when Live was chosen
 	Pinned   bool       `json:"pinned"` // Live is not what the configuration names: it was promoted, or gone back to
 	Live     policyRef  `json:"live"`
 	Previous *policyRef `json:"previous,omitempty"`
+	Beside   *besideRef `json:"beside,omitempty"`
 }
 
 func refOfPolicy(g *gated) policyRef {
@@ -138,7 +146,8 @@ func (c *Controller) RollbackPolicy(ctx context.Context) (PolicyStatus, error) {
 	})
 }
 
-// ShadowPolicy puts a candidate beside the live policy, in the place of one that is there. It is gone when the process ends.
+// ShadowPolicy puts a candidate beside the live policy, in the place of one that is there. It lasts over restarts where
+// ShadowStatus says so.
 func (c *Controller) ShadowPolicy(ctx context.Context, k Candidate) (PolicyStatus, error) {
 	return c.changePolicy(ctx, "shadow a policy", policyChange{beside: &k}, func(*generation) error { return nil })
 }
@@ -223,7 +232,7 @@ func (b *builder) keptPolicy(r *policyRef) (gated, error) {
 			err = errors.New("it was changed")
 		}
 		if err != nil {
-			return gated{}, fmt.Errorf("the policy %s, which was made live by hand, cannot be read from the deploy folder: %w; restore it, or remove %s there to begin anew with the configuration's", r.Revision, err, policyStateFile)
+			return gated{}, fmt.Errorf("the policy %s, which came by hand, cannot be read from the deploy folder: %w; restore it, or remove %s there to begin anew with the configuration's", r.Revision, err, policyStateFile)
 		}
 	}
 	return gated{source: src, path: r.From, field: "policy.path"}, nil
@@ -247,7 +256,7 @@ func (b *builder) rememberPolicy() error {
 	if err == nil {
 		err = json.Unmarshal(text, h)
 	}
-	if err == nil && !(digestForm.MatchString(h.Live.Digest) && (h.Previous == nil || digestForm.MatchString(h.Previous.Digest))) {
+	if err == nil && (!digestForm.MatchString(h.Live.Digest) || slices.ContainsFunc(h.refs(), func(r *policyRef) bool { return !digestForm.MatchString(r.Digest) })) {
 		err = errors.New("it holds what this program never writes")
 	}
 	if err != nil {
@@ -260,14 +269,14 @@ var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func policyFile(dir, digest string) string { return filepath.Join(dir, policiesDir, digest+".zip") }
 
-// keepPolicies writes down what a restart must find again. Where the policy is the configuration's and there is none to go
-// back to, nothing is.
+// keepPolicies writes down what a restart must find again. Where the policy is the configuration's, there is none to go
+// back to and none was sent, nothing is.
 func (c *Controller) keepPolicies(dir string, gen *generation) error {
 	h := &gen.policies
 	if was := c.generation(); was != nil && deployDir(was.config) == dir && was.policies.same(h) {
 		return nil
 	}
-	if !h.Pinned && h.Previous == nil {
+	if len(h.refs()) == 0 {
 		if err := os.Remove(filepath.Join(dir, policyStateFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -291,11 +300,18 @@ func (c *Controller) keepPolicies(dir string, gen *generation) error {
 	return err
 }
 
-func (h *policyHistory) refs() []*policyRef {
-	if h.Previous == nil {
-		return []*policyRef{&h.Live}
+// refs are the texts that a restart must find in the deploy folder.
+func (h *policyHistory) refs() (out []*policyRef) {
+	if h.Pinned || h.Previous != nil {
+		out = append(out, &h.Live)
 	}
-	return []*policyRef{&h.Live, h.Previous}
+	if h.Previous != nil {
+		out = append(out, h.Previous)
+	}
+	if h.Beside != nil {
+		out = append(out, &h.Beside.policyRef)
+	}
+	return out
 }
 
 // prune removes the texts that the history does not name. What cannot be removed stays.
@@ -326,11 +342,10 @@ func (r *policyRef) write(dir string) error {
 
 // same tells whether both would be written down alike.
 func (h *policyHistory) same(o *policyHistory) bool {
-	was := func(r *policyRef) string {
-		if r == nil {
-			return ""
-		}
-		return r.Digest
+	alike := func(a, b *policyRef) bool { return a.Digest == b.Digest }
+	if (h.Beside == nil) != (o.Beside == nil) || h.Beside != nil && h.Beside.Sample != o.Beside.Sample {
+		return false
 	}
-	return h.Base == o.Base && h.Pinned == o.Pinned && h.Live.Digest == o.Live.Digest && was(h.Previous) == was(o.Previous)
+	return h.Base == o.Base && h.Pinned == o.Pinned && h.Live.Digest == o.Live.Digest && (h.Previous == nil) == (o.Previous == nil) &&
+		slices.EqualFunc(h.refs(), o.refs(), alike)
 }

@@ -26,6 +26,7 @@ type held struct {
 // where neither of the two has changed. A candidate that is what is live already is none.
 func (b *builder) shadow(ctx context.Context) {
 	k, ok := b.wanted()
+	b.gen.policies.Beside = nil
 	if !ok || k.source.Digest() == b.gen.live.source.Digest() {
 		return
 	}
@@ -35,7 +36,7 @@ func (b *builder) shadow(ctx context.Context) {
 		return
 	}
 	if k.sent != nil && b.change.beside == nil { // one that was sent long ago is no reason to refuse a configuration
-		b.c.log.Warn("the candidate beside the policy does not go with the configuration any more and is dropped", "fault", b.faults[faults:].Err())
+		b.c.log.Warn("the candidate beside the policy does not go with the configuration any more and is dropped; mend it and send it again", "candidate", k.path, "fault", b.faults[faults:].Err())
 		b.faults = b.faults[:faults]
 	}
 }
@@ -43,8 +44,12 @@ func (b *builder) shadow(ctx context.Context) {
 // wanted is the candidate: the one that was sent last, or else the configuration's.
 func (b *builder) wanted() (candidate, bool) {
 	sent := b.change.beside
-	if sent == nil && b.was != nil && !b.change.promote && !b.change.stop {
+	switch {
+	case sent != nil || b.change.promote || b.change.stop:
+	case b.was != nil:
 		sent = b.was.candidate.sent
+	default:
+		sent = b.sentBefore()
 	}
 	if sent != nil {
 		return candidate{gated: gated{source: sent.Source, path: sent.From, field: "policy"}, sample: sent.Sample, sent: sent}, true
@@ -61,6 +66,20 @@ func (b *builder) wanted() (candidate, bool) {
 	return candidate{gated: gated{source: src, path: cfg.Path, field: "policy.shadow.path"}, sample: cfg.Sample}, true
 }
 
+// sentBefore is the candidate that was sent before a restart. One that can't be read any more is no reason not to start.
+func (b *builder) sentBefore() *Candidate {
+	h := b.gen.policies.Beside
+	if h == nil {
+		return nil
+	}
+	g, err := b.keptPolicy(&h.policyRef)
+	if err != nil {
+		b.c.log.Warn("the candidate beside the policy is dropped; send it again", "candidate", h.From, "error", err)
+		return nil
+	}
+	return &Candidate{Source: g.source, From: h.From, Sample: h.Sample}
+}
+
 // beside begins to ask a candidate, or goes on.
 func (b *builder) beside(k candidate) {
 	if b.c.dry || len(b.faults) > 0 {
@@ -72,6 +91,9 @@ func (b *builder) beside(k candidate) {
 		k.hold = &held{shadow: policy.NewShadow(k.policy, policy.ShadowOptions{Sample: k.sample, Logger: b.c.log})}
 	}
 	k.shadow = k.hold.shadow
+	if k.sent != nil && !guarded(b.cfg) {
+		b.gen.policies.Beside = &besideRef{refOfPolicy(&k.gated), k.sample}
+	}
 	b.gen.candidate, b.gen.snap.Shadow = k, k.shadow
 	b.c.take(k.hold)
 	b.gen.closer = append(b.gen.closer, func() error { b.c.give(k.hold); return nil })
@@ -107,6 +129,7 @@ func (c *Controller) give(h *held) {
 type ShadowStatus struct {
 	Live string `json:"live"` // revision of the policy that decides
 	Path string `json:"path"` // where the candidate came from
+	Kept bool   `json:"kept"` // it is there again after a restart: the configuration names it, or the deploy folder has it
 	policy.ShadowReport
 }
 
@@ -116,7 +139,8 @@ func (c *Controller) Shadow() (ShadowStatus, bool) {
 	if gen == nil || gen.candidate.shadow == nil {
 		return ShadowStatus{}, false
 	}
-	return ShadowStatus{gen.live.policy.Revision(), gen.candidate.path, gen.candidate.shadow.Report()}, true
+	kept := gen.candidate.sent == nil || gen.policies.Beside != nil && deployDir(gen.config) != ""
+	return ShadowStatus{gen.live.policy.Revision(), gen.candidate.path, kept, gen.candidate.shadow.Report()}, true
 }
 
 // shadowFigures adds to the metrics what the candidate would do otherwise. They begin anew with another candidate.

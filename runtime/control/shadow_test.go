@@ -230,6 +230,9 @@ func TestSendCandidate(t *testing.T) {
 	}
 	serves(t, g, "one")
 	shadowed(t, g, 1)
+	if now := restarted(t, g); now.Shadow == nil || now.Shadow.Path != "sent" || !now.Shadow.Kept || now.Shadow.Sample != 100 || now.Pinned {
+		t.Errorf("after a restart: %+v", now)
+	}
 	if st, err := g.Control.StopShadow(t.Context()); err != nil || st.Shadow != nil {
 		t.Errorf("%+v %v", st, err)
 	}
@@ -244,6 +247,40 @@ func TestSendCandidate(t *testing.T) {
 	}
 }
 
+// A candidate that was sent is dropped with a word where it can't be read after a restart, and where nothing is kept it says so.
+func TestSentCandidateIsGone(t *testing.T) {
+	candidate := func() control.Candidate {
+		src, err := policy.ReadFS(fstest.MapFS{"main.rego": {Data: []byte(deny)}}, "sent")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return control.Candidate{Source: src, From: "sent", Sample: 100}
+	}
+	alone := strings.Replace(promoting, ", shadow: {path: next, sample: 100}", "", 1)
+	g := gateway.StartWith(t, alone, promotingFiles(t))
+	if st, err := g.Control.ShadowPolicy(t.Context(), candidate()); err != nil || !st.Shadow.Kept {
+		t.Fatalf("%+v %v", st, err)
+	}
+	if err := os.RemoveAll(filepath.Join(g.Dir, "filters.d", ".policies")); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	c, err := control.Open(t.Context(), options(g.Dir, &log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := c.Policy(); st.Shadow != nil || !strings.Contains(log.String(), "the candidate beside the policy is dropped; send it again") {
+		t.Errorf("%+v\n%s", st, log.String())
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	g = gateway.StartWith(t, strings.Replace(alone, "deploy: {path: filters.d}\n", "", 1), promotingFiles(t))
+	if st, err := g.Control.ShadowPolicy(t.Context(), candidate()); err != nil || st.Shadow.Kept {
+		t.Errorf("%+v %v", st, err)
+	}
+}
+
 // What was promoted is not replaced silently where it cannot be read.
 func TestPromotedPolicyIsGone(t *testing.T) {
 	g := gateway.StartWith(t, promoting, promotingFiles(t))
@@ -254,7 +291,7 @@ func TestPromotedPolicyIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	if _, err := control.Open(t.Context(), options(g.Dir, &log)); err == nil || !strings.Contains(err.Error(), "made live by hand, cannot be read") {
+	if _, err := control.Open(t.Context(), options(g.Dir, &log)); err == nil || !strings.Contains(err.Error(), "which came by hand, cannot be read") {
 		t.Errorf("%v", err)
 	}
 }
