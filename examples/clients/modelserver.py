@@ -4,11 +4,13 @@
 
 "good" repeats what it was asked, or calls the first tool that it is offered with it, if the conversation has no tool's
 result yet. "limited" answers 429 with Retry-After, "broken" 500, "busy" 503 (529 to the Anthropic API), "slow" streams a
-word each 200 ms for a minute, "cut" ends its stream half-way. GET /seen tells how many calls there were of each model, how many streams were left by their
-reader, and how many bodies held an address of mail that redaction should have taken out.
+word each 200 ms for a minute, "cut" ends its stream half-way. A response that is to be stored is kept, under an id of its
+own. GET /seen tells how many calls there were of each model, how many streams were left by their reader, and how many bodies
+held an address of mail that redaction should have taken out.
 """
 
 import base64
+import itertools
 import json
 import struct
 import sys
@@ -25,6 +27,7 @@ USAGE = {"prompt_tokens": 12, "completion_tokens": 9, "total_tokens": 21}
 
 lock = threading.Lock()
 seen, left, leaks = {}, {}, 0
+kept, numbers = {}, itertools.count(1)  # responses by their ids, each with its input
 
 
 def count(table, model):
@@ -110,19 +113,48 @@ class Responses:
     def item(body):
         name = tool(body)
         if name:
-            return {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": name, "arguments": json.dumps(arguments(body)), "status": "completed"}
+            return {"type": "function_call", "id": f"fc_{body['n']}", "call_id": "call_1", "name": name, "arguments": json.dumps(arguments(body)), "status": "completed"}
         part = {"type": "output_text", "text": "You said: " + asked(body), "annotations": [], "logprobs": []}
-        return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+        return {"type": "message", "id": f"msg_{body['n']}", "role": "assistant", "status": "completed", "content": [part]}
 
     @staticmethod
     def whole(body, status="completed", output=None):
         usage = {"input_tokens": 12, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 9,
                  "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 21}
-        return {"id": "resp_1", "object": "response", "created_at": 1, "status": status, "model": body["model"], "error": None,
+        return {"id": f"resp_{body['n']}", "object": "response", "created_at": 1, "status": status, "model": body["model"], "error": None,
                 "incomplete_details": None, "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0,
-                "tool_choice": "auto", "tools": [], "top_p": 1.0, "store": False,
+                "tool_choice": "auto", "tools": [], "top_p": 1.0, "store": bool(body.get("store")),
                 "output": [Responses.item(body)] if output is None else output,
                 "usage": usage if status == "completed" else None}
+
+    @staticmethod
+    def keep(body):
+        """Keeps what is to be stored; False where the request refers to what is not kept."""
+        with lock:
+            items = {item["id"] for whole, _ in kept.values() for item in whole["output"]}
+            named = {t["id"] for t in turns(body) if t.get("type") == "item_reference"}
+            if not named <= items or body.get("previous_response_id") not in (None, *kept):
+                return False
+            body["n"] = next(numbers)
+            if body.get("store"):
+                kept[f"resp_{body['n']}"] = Responses.whole(body), turns(body)
+        return True
+
+    @staticmethod
+    def about(method, name, rest):
+        """What is asked about a response that is kept; None where there is none, or nothing is known of it."""
+        with lock:
+            if name not in kept:
+                return None
+            whole, items = kept[name]
+            if (method, rest) == ("DELETE", ""):
+                del kept[name]
+                return {"id": name, "object": "response", "deleted": True}
+            if (method, rest) == ("GET", "input_items"):
+                data = [{"type": "message", "id": f"in_{n}", "status": "completed", "role": t.get("role", "user"),
+                         "content": [{"type": "input_text", "text": texts(t.get("content"))}]} for n, t in enumerate(items)]
+                return {"object": "list", "data": data, "first_id": "in_0", "last_id": f"in_{len(data) - 1}", "has_more": False}
+            return whole if (method, rest) in (("GET", ""), ("POST", "cancel")) else None
 
     @staticmethod
     def events(body):
@@ -229,18 +261,39 @@ class Handler(BaseHTTPRequestHandler):
         return self.send(status, {"error": error}, **headers)
 
     def do_GET(self):
+        if self.path.startswith("/v1/responses/"):
+            self.about()
+            return
         with lock:
             self.send(200, {"seen": seen, "left": left, "leaks": leaks})
+
+    def do_DELETE(self):
+        self.about()
+
+    def known(self):
+        return SECRET in (self.headers.get("x-api-key"), (self.headers.get("authorization") or "").removeprefix("Bearer "))
+
+    def about(self):
+        count(seen, "good")
+        name, _, rest = self.path.removeprefix("/v1/responses/").partition("?")[0].partition("/")
+        found = self.known() and Responses.about(self.command, name, rest)
+        if found:
+            self.send(200, found)
+        else:
+            self.fail(404 if self.known() else 401, "not_found_error")
 
     def do_POST(self):
         global leaks
         raw = self.rfile.read(int(self.headers["content-length"]))
+        if self.path.startswith("/v1/responses/"):
+            self.about()
+            return
         if b"@example.com" in raw:
             with lock:
                 leaks += 1
         body = json.loads(raw)
         count(seen, body["model"])
-        if SECRET not in (self.headers.get("x-api-key"), (self.headers.get("authorization") or "").removeprefix("Bearer ")):
+        if not self.known():
             self.fail(401, "authentication_error")
         elif body["model"] in FAILURES:
             status, kind = FAILURES[body["model"]]
@@ -249,7 +302,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, {"input_tokens": 14})
         elif self.path == "/v1/embeddings":
             self.send(200, embeddings(body))
-        elif self.path not in APIS:
+        elif self.path not in APIS or self.path == "/v1/responses" and not Responses.keep(body):
             self.fail(404, "not_found_error")
         elif body.get("stream"):
             self.stream(body["model"], APIS[self.path].events(body))

@@ -24,11 +24,12 @@ type Stream struct {
 	limit Limits
 	held  int
 	names []pieced
-	told  []int       // choices whose text a filter has changed
-	mute  bool        // copies of texts pass only beside unchanged text; see silence
-	whole *collector  // the stream is held back until it is complete; nil when it is not
-	tell  bool        // http-wasm handlers are to be told that there is an answer
-	wait  *wire.Event // an event that waits for the next one; see resume
+	told  []int         // choices whose text a filter has changed
+	mute  bool          // copies of texts pass only beside unchanged text; see silence
+	whole *collector    // the stream is held back until it is complete; nil when it is not
+	tell  bool          // http-wasm handlers are to be told that there is an answer
+	wait  *wire.Event   // an event that waits for the next one; see resume
+	waits []*wire.Event // those that close a part of a content and wait; see closed
 	out   []*wire.Event
 	spare []byte
 }
@@ -51,10 +52,11 @@ type lane struct {
 	way  passage     // nil: text passes as it is
 	like *wire.Event // carries text when no event of the lane is at hand
 	held int
-	done bool // its choice has ended
+	done bool // its choice has ended, or another lane goes on with its text
 	sum  sum
 
 	repeats bool // it comes again, whole
+	open    bool // the next part goes on with its text
 }
 
 // Stream makes the Stream of the pass's answer filters. Where a filter needs the whole answer and is configured to
@@ -104,42 +106,61 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 	if err := s.resume(ctx, ev); err != nil {
 		return nil, err
 	}
+	if s.waiting(ev) {
+		s.waits = append(s.waits, ev)
+		return s.out, nil
+	}
+	if err := s.closed(ctx, ev); err != nil {
+		return nil, err
+	}
+	if s.waiting(ev) { // it closes another part
+		s.waits = append(s.waits, ev)
+		return s.out, nil
+	}
+	if err := s.event(ctx, ev); err != nil {
+		return nil, err
+	}
+	return s.out, nil
+}
+
+// event takes an event that waits for no other.
+func (s *Stream) event(ctx context.Context, ev *wire.Event) error {
 	if ev.Done || ev.Last {
 		if err := s.flush(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	emptied, err := s.sums(ctx, ev)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.silence(ev); ev.Lacks() {
-		return s.out, nil
+		return nil
 	}
 	if err := s.keys(ctx, ev); err != nil {
-		return nil, err
+		return err
 	}
 	for i := range ev.Pieces {
 		got, err := s.piece(ctx, ev, i)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		emptied = emptied || got
 	}
 	for _, choice := range ev.Finished {
 		if err := s.finish(ctx, ev, choice); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if emptied && ev.Bare && len(ev.Finished) == 0 && empty(ev) {
-		return s.out, nil
+		return nil
 	}
 	if ev.Pause && s.between() {
 		s.wait = ev
-		return s.out, nil
+		return nil
 	}
 	s.out = append(s.out, ev)
-	return s.out, nil
+	return nil
 }
 
 // End ends a stream that had no [DONE] and returns the events that carry what was held back. After a Done event it
@@ -148,6 +169,9 @@ func (s *Stream) End(ctx context.Context) ([]*wire.Event, error) {
 	s.out = s.out[:0]
 	if s.whole != nil {
 		return s.whole.end(ctx)
+	}
+	if err := s.closed(ctx, nil); err != nil {
+		return nil, err
 	}
 	if err := s.flush(ctx); err != nil {
 		return nil, err
@@ -323,6 +347,7 @@ func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
 			fmt.Errorf("a stream has more than %d lanes", s.limit.Lanes))
 	}
 	l := &lane{name: pc.Lane, run: textOf(pc), part: pc.Part, sum: sum{kept: pc.Summed}, repeats: pc.Repeats}
+	s.inherit(l)
 	s.lanes = append(s.lanes, l)
 	return l, s.enter(ev, pc, l)
 }
@@ -360,7 +385,9 @@ func (l *lane) goOn(pc *wire.Piece) error {
 
 // enter gives a lane its way, once it is known which tool it is for.
 func (s *Stream) enter(ev *wire.Event, pc *wire.Piece, l *lane) error {
-	l.tool, l.way = pc.Tool, s.begin(pc)
+	if l.tool = pc.Tool; l.way == nil {
+		l.way = s.begin(pc)
+	}
 	if l.way == nil {
 		return nil
 	}

@@ -281,6 +281,7 @@ type Event struct {
 	Finish   []string
 	Usage    *Usage // the usage this event reports, if any
 	Pause    bool   // ends a part of a content: what is held back of it may leave in the next, so the event waits for the one behind it
+	Closes   bool   // says again the whole text of a part of a content, which the next part may go on with: it waits for what is behind those that do
 	Breaks   bool   // no text goes on that is a part of a content
 	Idle     bool   // says nothing
 	Bare     bool   // nothing but empty texts: may be dropped when all its pieces are empty

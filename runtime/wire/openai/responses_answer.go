@@ -189,6 +189,7 @@ func (ev *event) whole(s *walk.Said, root strictjson.Value, field string) bool {
 	}
 	s.Object(root, responseEvent, false)
 	ev.Finished = append(ev.finished[:0], lane.Choice)
+	ev.Closes = streamed[field].shelf == inContent
 	return lane.Choice >= 0
 }
 
@@ -231,6 +232,7 @@ func (ev *event) other(s *walk.Said, root strictjson.Value, kind string) bool {
 	if strings.HasSuffix(kind, ".done") || ev.Last {
 		ev.ends(s.Pieces)
 	}
+	ev.Closes = kind == "content_part.done" && len(ev.Finished) == 1
 	return ok
 }
 

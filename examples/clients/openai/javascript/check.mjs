@@ -38,6 +38,23 @@ check("a chat of another dialect", (await create("claude")).choices[0].message.c
 check("embedding", (await client.embeddings.create({ model: "good", input: "a" })).data[0].embedding, vector);
 check("embedding in numbers", (await client.embeddings.create({ model: "good", input: "a", encoding_format: "float" })).data[0].embedding, vector);
 
+const stored = await client.responses.create({ model: "kept", input: ask, store: true });
+const tokens = "Write to [EMAIL_1]."; // what the model server keeps; values come back with the answer that they were asked for in alone
+const again = await client.responses.retrieve(stored.id);
+check("stored response", [stored.output_text, again.output_text], [answer, "You said: " + tokens]);
+check("its ids", [again.id, again.output[0].id], [stored.id, stored.output[0].id]);
+const inputs = [];
+for await (const i of client.responses.inputItems.list(stored.id)) inputs.push(i.content[0].text);
+check("its input", inputs, [tokens]);
+check("it is cancelled", (await client.responses.cancel(stored.id)).id, stored.id);
+const references = [{ type: "item_reference", id: stored.output[0].id }, ...hi];
+const then = await client.responses.create({ model: "kept", previous_response_id: stored.id, input: references });
+check("one that goes on from it", then.output_text, answer);
+check("one with its items", (await client.responses.create({ model: "kept", input: [...hi, ...stored.output, ...hi] })).output_text, answer);
+await client.responses.delete(stored.id);
+await fails("deleted", ["NotFoundError", 404, "not_found"], () => client.responses.retrieve(stored.id), read);
+await fails("never stored", ["NotFoundError", 404, "not_found"], () => client.responses.delete("resp_1"), read);
+
 const respond = (more) => client.responses.create({ model: "good", input: ask, ...more });
 await fails("state", ["BadRequestError", 400, "unsupported_field"], () => respond({ store: true }), read);
 await fails("state of others", ["BadRequestError", 400, "unsupported_field"], () => respond({ previous_response_id: "resp_1" }), read);

@@ -57,6 +57,23 @@ embedded = client.embeddings.create(model="good", input="a", encoding_format="fl
 check("embedding in numbers", embedded.data[0].embedding, VECTOR)
 
 respond = client.responses.create
+stored = respond(model="kept", input=ASK, store=True)
+TOKENS = "Write to [EMAIL_1]."  # what the model server keeps; values come back with the answer that they were asked for in alone
+again = client.responses.retrieve(stored.id)
+check("stored response", (stored.output_text, again.output_text), (ANSWER, "You said: " + TOKENS))
+check("its ids", (again.id, again.output[0].id), (stored.id, stored.output[0].id))
+check("its input", [i.content[0].text for i in client.responses.input_items.list(stored.id)], [TOKENS])
+check("it is cancelled", client.responses.cancel(stored.id).id, stored.id)
+then = respond(model="kept", previous_response_id=stored.id, input=[{"type": "item_reference", "id": stored.output[0].id}, *hi])
+check("one that goes on from it", then.output_text, ANSWER)
+check("one with its items", respond(model="kept", input=[*hi, *stored.output, *hi]).output_text, ANSWER)
+with client.responses.stream(model="kept", input=ASK, store=True) as stream:
+    ids = {e.item_id for e in stream if e.type.startswith("response.output_text")}
+    kept = stream.get_final_response()
+check("stored stream", (ids, client.responses.retrieve(kept.id).output[0].id), ({kept.output[0].id}, kept.output[0].id))
+client.responses.delete(stored.id)
+fails("deleted", openai.NotFoundError, 404, "not_found", lambda: client.responses.retrieve(stored.id), read)
+fails("never stored", openai.NotFoundError, 404, "not_found", lambda: client.responses.delete("resp_1"), read)
 fails("state", openai.BadRequestError, 400, "unsupported_field", lambda: respond(model="good", input=ASK, store=True), read)
 fails("state of others", openai.BadRequestError, 400, "unsupported_field", lambda: respond(model="good", input=ASK, previous_response_id="resp_1"), read)
 fails("404", openai.NotFoundError, 404, "unknown_model", lambda: client.models.retrieve("none"), read)

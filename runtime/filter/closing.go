@@ -1,0 +1,74 @@
+package filter
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// Some streams say the text of a part of a content again, whole, when it is complete, and then the next part may go on with
+// it: a value may be split over both. What is held back of the one leaves in the other, if there is one.
+//
+//	delta (part 0) ─► done, part done ─ wait ─► part 1 begins: they say what has left so far, the rest leaves in part 1
+//	                                       └──► anything else: the rest leaves, then they
+
+// maxWaits is how many events wait: the two that close a part, and some that say nothing of where its text goes on.
+const maxWaits = 16
+
+// waiting tells whether the event has to wait for what comes behind it: it closes a part, or it stands behind one that does
+// and says of no text that it goes on or ends.
+func (s *Stream) waiting(ev *wire.Event) bool {
+	switch {
+	case len(s.waits) >= maxWaits:
+		return false
+	case ev.Closes && (len(s.waits) == 0 || slices.Equal(ev.Finished, s.waits[0].Finished)):
+		return slices.ContainsFunc(s.lanes, func(l *lane) bool {
+			return l.way != nil && !l.done && slices.Contains(ev.Finished, l.name.Choice)
+		})
+	case len(s.waits) == 0 || ev.Done || ev.Last || len(ev.Finished) > 0:
+		return false
+	}
+	return !slices.ContainsFunc(ev.Pieces, func(p wire.Piece) bool { return !p.Whole })
+}
+
+// closed lets the events go that wait, now that it is known what comes behind them; nil is the end of the stream.
+func (s *Stream) closed(ctx context.Context, ev *wire.Event) error {
+	if len(s.waits) == 0 {
+		return nil
+	}
+	waiting := s.waits
+	s.waits = nil
+	for _, l := range s.lanes {
+		switch {
+		case !slices.Contains(waiting[0].Finished, l.name.Choice):
+		case ev != nil && slices.ContainsFunc(ev.Pieces, l.goesOnIn):
+			l.done, l.open = true, true
+		default:
+			if err := s.rest(ctx, waiting[0], l); err != nil {
+				return err
+			}
+		}
+	}
+	for _, w := range waiting {
+		if err := s.event(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goesOnIn tells whether a piece is of the part behind the lane's.
+func (l *lane) goesOnIn(p wire.Piece) bool {
+	return !p.Whole && p.Lane == wire.Lane{Choice: l.name.Choice + 1, Field: l.name.Field}
+}
+
+// inherit has a lane go on with the text of the part before it, if that is open.
+func (s *Stream) inherit(l *lane) {
+	for _, before := range s.lanes {
+		if before.open && before.goesOnIn(wire.Piece{Lane: l.name}) {
+			l.way, l.held = before.way, before.held
+			before.open, before.held = false, 0
+		}
+	}
+}
