@@ -8,10 +8,10 @@ import (
 )
 
 // bedrock is Amazon's Converse, which endpoints speak and callers do not. The model and whether to stream are in its
-// path. Source: the Amazon Bedrock API reference (Converse, ConverseStream).
+// path. Source: the Amazon Bedrock API reference (Converse, ConverseStream) and the types of its Go SDK (v1.63).
 var bedrock = &format{
 	name: "bedrock.converse", operation: wire.ChatCompletions,
-	says:  files | signed | richResults | prefill | stops,
+	says:  files | signed | richResults | prefill | stops | strictness | schemas | described | tiers | standard | metadatas,
 	write: writeConverse, readAnswer: readConverse, reader: func() eventReader { return new(converseReader) },
 }
 
@@ -30,7 +30,25 @@ func writeConverse(dst []byte, c *conversation, _ Options) []byte {
 	if len(c.stop) > 0 {
 		dst = append(writeStrings(append(comma(dst), `"stopSequences":[`...), c.stop), ']')
 	}
-	return append(dst, "}}"...)
+	return append(writeConverseRest(append(dst, '}'), c), '}')
+}
+
+// writeConverseRest appends the members that matter less. A schema is a text there.
+func writeConverseRest(dst []byte, c *conversation) []byte {
+	if f := &c.form; f.shape == jsonSchema {
+		dst = strictjson.AppendString(append(dst, `,"outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":`...), f.schema)
+		if f.name != nil {
+			dst = memberString(dst, "name", f.name)
+		}
+		if f.description != nil {
+			dst = memberString(dst, "description", f.description)
+		}
+		dst = append(dst, "}}}}"...)
+	}
+	if c.tier != nil && string(c.tier) != "auto" {
+		dst = append(strictjson.AppendString(append(dst, `,"serviceTier":{"type":`...), c.tier), '}')
+	}
+	return memberRaw(dst, "requestMetadata", c.metadata)
 }
 
 // writeConverseSaid appends the members that hold what was said and the tools.
@@ -165,7 +183,8 @@ func writeConverseTools(dst []byte, c *conversation) []byte {
 		if schema == nil {
 			schema = noSchema
 		}
-		dst = append(append(append(dst, `,"inputSchema":{"json":`...), schema...), "}}}"...)
+		dst = append(append(append(dst, `,"inputSchema":{"json":`...), schema...), '}')
+		dst = append(memberBool(dst, "strict", t.strict), "}}"...)
 	}
 	dst = append(dst, ']')
 	switch c.choice.how {

@@ -24,7 +24,7 @@ var (
 		write: writeVertexCount, readAnswer: readCount("totalTokens"),
 	}
 	bedrockCount = &format{
-		name: "bedrock.count", operation: wire.CountTokens, says: bedrock.says,
+		name: "bedrock.count", operation: wire.CountTokens, says: bedrock.says &^ (schemas | described | tiers | standard | metadatas),
 		write: writeConverseCount, readAnswer: readCount("inputTokens"),
 	}
 )
