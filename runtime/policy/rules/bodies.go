@@ -105,7 +105,7 @@ func (s *scope) expr(e *ast.Expr) link {
 	case *ast.Every:
 		return s.every(t)
 	}
-	s.refuse(s.loc, "an expression of an unknown kind")
+	s.refuse(s.loc, "an expression of the kind %T", e.Terms)
 	return nil
 }
 

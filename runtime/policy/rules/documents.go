@@ -90,16 +90,19 @@ func (b *builder) newDocument(ref ast.Ref, node *ast.TreeNode, loc *ast.Location
 	}
 	risks, reads := b.risks, b.reads
 	b.risks, b.reads = 0, 0
-	sets := node.Values[0].Head.RuleKind() == ast.MultiValue
+	kind := kindOf(node.Values[0], ref)
 	for _, r := range node.Values {
-		if len(r.Head.Args) > 0 || !r.Ref().Equal(ref) || (r.Head.RuleKind() == ast.MultiValue) != sets {
-			b.refuse(r.Location, "%v is an object of rules, or a function without operands", ref)
+		if kind == otherDocument || kindOf(r, ref) != kind {
+			b.refuse(r.Location, "%v is made of rules of several kinds", ref)
 			return d
 		}
 	}
-	if sets {
+	switch kind {
+	case setDocument:
 		d.eval = b.set(node.Values)
-	} else {
+	case objectDocument:
+		d.eval = b.objectOf(node.Values)
+	default:
 		value := b.value(node.Values)
 		d.eval = func(r *run) *ast.Term { return value(r, nil) }
 	}
@@ -126,6 +129,68 @@ func (b *builder) constant(d *document) *lookup {
 	}
 	d.risky = false
 	return &lookup{v, true}
+}
+
+// documentKind is what the rules of a document make.
+type documentKind int
+
+const (
+	otherDocument documentKind = iota
+	valueDocument
+	setDocument
+	objectDocument // of one level
+)
+
+func kindOf(r *ast.Rule, ref ast.Ref) documentKind {
+	own := r.Ref()
+	switch {
+	case len(r.Head.Args) > 0:
+		return otherDocument
+	case r.Head.RuleKind() == ast.MultiValue && own.Equal(ref):
+		return setDocument
+	case r.Head.RuleKind() == ast.SingleValue && own.Equal(ref):
+		return valueDocument
+	case r.Head.RuleKind() == ast.SingleValue && len(own) == len(ref)+1 && own.HasPrefix(ref):
+		return objectDocument
+	}
+	return otherDocument
+}
+
+// objectOf makes an object of the members that the rules give.
+func (b *builder) objectOf(rules []*ast.Rule) func(*run) *ast.Term {
+	var parts []func(*run, ast.Object)
+	b.risks++ // two values for a key
+	for _, r := range rules {
+		parts = append(parts, b.entry(r))
+	}
+	return func(r *run) *ast.Term {
+		o := ast.NewObject()
+		for _, part := range parts {
+			if part(r, o); r.failed {
+				return nil
+			}
+		}
+		return ast.NewTerm(o)
+	}
+}
+
+// entry makes one rule of an object, which adds to the object.
+func (b *builder) entry(rule *ast.Rule) func(*run, ast.Object) {
+	if rule.Else != nil || rule.Default {
+		b.refuse(rule.Location, "an object with else or default")
+		return nil
+	}
+	s := b.scope(rule)
+	body := s.body(rule.Body, func() step {
+		to := s.toObject(rule.Head.Reference[len(rule.Head.Reference)-1], rule.Head.Value)
+		return func(r *run, f frame) bool { return to.add(r, f, &f.sums[0]) }
+	})
+	return func(r *run, o ast.Object) {
+		f, m := r.frame(s.size())
+		f.sums[0].object = o
+		body(r, f)
+		r.release(m)
+	}
 }
 
 // set makes the union of what the rules contain.

@@ -110,7 +110,7 @@ func (s *scope) dataRoot(ref ast.Ref) (root getter, path ast.Ref, stored bool) {
 		}
 		if value = object.Get(ref[n]); value == nil {
 			if node == nil {
-				return constant(nil), nil, true
+				return constant(nil), ref[n+1:], true
 			}
 			value = ast.InternedEmptyObject
 		}
@@ -130,8 +130,7 @@ func (s *scope) hop(t *ast.Term, stored bool) func(matcher) matcher {
 			s.bound[v] = true
 			return hopAll(s.slot(v))
 		}
-		s.refuse(s.loc, "a pattern as a key")
-		return nil
+		return hopPattern(s.pattern(t))
 	}
 	key := s.term(t)
 	return func(visit matcher) matcher {
@@ -153,6 +152,23 @@ func hopAll(i int) func(matcher) matcher {
 			each(r, v, func(k, e *ast.Term) bool {
 				f.vars[i] = k
 				more = visit(r, f, e)
+				return more
+			})
+			return more && !r.failed
+		}
+	}
+}
+
+// hopPattern goes by all keys of an object, and elements of a set, that have a pattern. No index of an array has one.
+func hopPattern(match matcher) func(matcher) matcher {
+	return func(visit matcher) matcher {
+		return func(r *run, f frame, v *ast.Term) bool {
+			if _, ok := v.Value.(*ast.Array); ok {
+				return true
+			}
+			more := true
+			each(r, v, func(k, e *ast.Term) bool {
+				more = !match(r, f, k) || visit(r, f, e)
 				return more
 			})
 			return more && !r.failed

@@ -49,7 +49,7 @@ func (s *scope) term(t *ast.Term) getter {
 	case ast.Object:
 		return s.object(v)
 	}
-	s.refuse(s.loc, "a term of an unknown kind")
+	s.refuse(s.loc, "%v stands where a value is expected", t)
 	return nil
 }
 
