@@ -48,23 +48,12 @@ func (q *request) read(f *format) *wire.Fault {
 	return q.walk.Root(root, f.request)
 }
 
-// own reads what the gateway itself acts on: the model and streaming. Streams of the API always tell their usage.
+// own reads what the gateway itself acts on. Streams of the API always tell their usage.
 func (q *request) own(root strictjson.Node, f *format) *wire.Fault {
-	switch n := root.Get("model"); n.Kind() {
-	case strictjson.Invalid, strictjson.Null:
-	case strictjson.String:
-		if !n.Is("auto") {
-			q.Model = n.Str()
-		}
-	default:
-		return walk.Invalid("model", "must be a string")
+	if fault := q.walk.Own(root); fault != nil {
+		return fault
 	}
-	stream := root.Get("stream")
-	if k := stream.Kind(); k != strictjson.Bool && k != strictjson.Null && k != strictjson.Invalid {
-		return walk.Invalid("stream", "must be true or false")
-	}
-	on, _ := stream.Bool()
-	q.Stream = on && f.streams
+	q.Stream = q.Stream && f.streams
 	q.Usage = q.Stream
 	return nil
 }

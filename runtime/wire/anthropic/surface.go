@@ -68,12 +68,7 @@ func (s surface) Event(dst []byte, _ *exchange.Exchange, ev *wire.Event) []byte 
 
 // Frame appends an event that is data already, under the name that its type is. It makes the surface an
 // exchange.Verbatim.
-func (s surface) Frame(dst, data []byte) []byte {
-	if multiline(data) {
-		return sse.AppendEvent(dst, Type(data), data)
-	}
-	return append(append(named(dst, Type(data)), data...), "\n\n"...)
-}
+func (s surface) Frame(dst, data []byte) []byte { return sse.AppendEvent(dst, Type(data), data) }
 
 // named begins an event, up to its data.
 func named(dst []byte, name string) []byte {

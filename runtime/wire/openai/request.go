@@ -63,21 +63,10 @@ func (q *request) prompted(root strictjson.Node, prompts []string) *wire.Fault {
 	return &wire.Fault{Code: wire.MissingField, Param: prompts[0], Message: "the required field '" + prompts[0] + "' is missing"}
 }
 
-// own reads what the gateway itself acts on: the model and streaming.
+// own reads what the gateway itself acts on.
 func (q *request) own(root strictjson.Node) *wire.Fault {
-	switch n := root.Get("model"); n.Kind() {
-	case strictjson.Invalid, strictjson.Null:
-	case strictjson.String:
-		if !n.Is("auto") {
-			q.Model = n.Str()
-		}
-	default:
-		return invalid("model", "must be a string")
-	}
-	stream := root.Get("stream")
-	q.Stream, _ = stream.Bool()
-	if k := stream.Kind(); k != strictjson.Bool && k != strictjson.Null && k != strictjson.Invalid {
-		return invalid("stream", "must be true or false")
+	if fault := q.walk.Own(root); fault != nil {
+		return fault
 	}
 	options := root.Get("stream_options")
 	if k := options.Kind(); k != strictjson.Object && k != strictjson.Null && k != strictjson.Invalid {

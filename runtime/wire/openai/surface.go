@@ -73,12 +73,7 @@ func (s surface) Event(dst []byte, _ *exchange.Exchange, ev *wire.Event) []byte 
 }
 
 // Frame appends an event that is data already. It makes the surface an exchange.Verbatim.
-func (s surface) Frame(dst, data []byte) []byte {
-	if multiline(data) {
-		return sse.AppendData(dst, data)
-	}
-	return append(append(append(dst, "data: "...), data...), "\n\n"...)
-}
+func (s surface) Frame(dst, data []byte) []byte { return sse.AppendData(dst, data) }
 
 // multiline tells whether data has line ends, which are white space between its values as it came.
 func multiline(data []byte) bool {
