@@ -224,7 +224,7 @@ func compare(t *testing.T, seed uint64) (compiled bool, answers int) {
 
 func TestAgainstOPA(t *testing.T) {
 	n := uint64(500)
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		n = 60
 	}
 	compiled, answers := 0, 0
