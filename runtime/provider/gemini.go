@@ -12,6 +12,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/upstream"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/translate"
 )
 
 // gemini speaks Google's generateContent, countTokens and embeddings, at the Gemini API
@@ -68,6 +69,8 @@ func (d *gemini) verb(c *upstream.Call) string {
 		return ":generateContent"
 	case c.Operation == wire.CountTokens:
 		return ":countTokens"
+	case c.Operation == wire.Embeddings && d.vertex && translate.VertexEmbedsContent(c.Model):
+		return ":embedContent"
 	case c.Operation == wire.Embeddings && d.vertex:
 		return ":predict"
 	case c.Operation == wire.Embeddings:

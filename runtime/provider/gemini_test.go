@@ -130,6 +130,10 @@ func TestGeminiOperations(t *testing.T) {
 	const vectors = `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"model":"models/g","usage":{"prompt_tokens":2,"total_tokens":2}}`
 	f("/v1beta", embed, `{"embeddings":[{"values":[0.5]}],"usageMetadata":{"promptTokenCount":2}}`, "/models/g:batchEmbedContents",
 		`{"requests":[{"model":"models/g","content":{"parts":[{"text":"Hi"}]}}]}`, vectors)
+	later := &upstream.Call{Operation: wire.Embeddings, Format: "openai.embeddings", Model: "gemini-embedding-2", Body: []byte(`{"model":"gemini-embedding-2","input":"Hi","input_type":"query","dimensions":8,"truncate":"END"}`)}
+	f(vertex, later, `{"embedding":{"values":[0.5]},"usageMetadata":{"promptTokenCount":2},"truncated":false}`, "/models/gemini-embedding-2:embedContent",
+		`{"content":{"parts":[{"text":"Hi"}]},"embedContentConfig":{"taskType":"RETRIEVAL_QUERY","outputDimensionality":8,"autoTruncate":true}}`,
+		strings.Replace(vectors, "models/g", "gemini-embedding-2", 1))
 	f(vertex, embed, `{"predictions":[{"embeddings":{"values":[0.5],"statistics":{"token_count":2}}}]}`, "/models/g:predict",
 		`{"instances":[{"content":"Hi"}],"parameters":{}}`, vectors)
 }

@@ -59,4 +59,13 @@ func BenchmarkTranslate(b *testing.B) {
 			return dst, nil
 		})
 	}
+	vectors := []byte(`{"embeddings":[` + strings.Repeat(`{"values":[`+strings.Repeat("-0.012345678,", 767)+`0.5]},`, 9) + `{"values":[0.5]}]}`)
+	for _, encoding := range []string{"float", "base64"} {
+		p := between(b, "embeddings", "geminivectors")
+		_, asked, err := p.Requests([]byte(`{"model":"m","input":[`+strings.Repeat(`"x",`, 9)+`"x"],"encoding_format":"`+encoding+`"}`), translate.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		run("answer/gemini_to_embeddings_"+encoding, p, len(vectors), func(p translate.Pair, dst []byte) ([]byte, error) { return p.Answer(dst, asked, vectors) })
+	}
 }

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/sluicegate/sluice/runtime/strictjson"
 )
@@ -41,11 +42,24 @@ func readGeminiVectors(root strictjson.Value, take func(strictjson.Value)) (toke
 	return root.Get("usageMetadata", "promptTokenCount").Int64()
 }
 
-// vertexVectors is Vertex AI's predict of its text embedding models, of which gemini-embedding-001 takes one text at a
-// time. Source: its Go SDK.
-var vertexVectors = &vectorFormat{
-	name: "vertex.embed", most: 1, sized: true, used: true, truncate: " NONE END ", write: writeVertexVectors, read: readVertexVectors,
+// vertexVectors is Vertex AI's predict of its first models, of which gemini-embedding-001 takes one text at a time, and its
+// embedContent of later ones, which all do. Source: its Go SDK.
+var vertexVectors = &vectorFormat{name: "vertex.embed", of: func(model []byte) *vectorFormat {
+	if VertexEmbedsContent(string(model)) {
+		return contentVectors
+	}
+	return predictVectors
+}, read: readVertexVectors}
+
+// VertexEmbedsContent tells whether a model at Vertex AI embeds by embedContent, and not by predict.
+func VertexEmbedsContent(model string) bool {
+	return strings.Contains(model, "gemini") && model != "gemini-embedding-001" || strings.Contains(model, "maas")
 }
+
+var (
+	predictVectors = &vectorFormat{most: 1, sized: true, used: true, truncate: " NONE END ", write: writeVertexVectors, read: readVertexVectors}
+	contentVectors = &vectorFormat{most: 1, sized: true, used: true, truncate: " NONE END ", write: writeContentVectors, read: readContentVectors}
+)
 
 func writeVertexVectors(dst []byte, e *embedding) []byte {
 	dst = append(dst, `{"instances":[`...)
@@ -56,9 +70,13 @@ func writeVertexVectors(dst []byte, e *embedding) []byte {
 		}
 		dst = append(dst, '}')
 	}
-	dst = append(dst, `],"parameters":{`...)
+	return append(writeVertexLimits(append(dst, `],"parameters":{`...), e), "}}"...)
+}
+
+// writeVertexLimits appends the members that say how long a vector is and where a text is cut.
+func writeVertexLimits(dst []byte, e *embedding) []byte {
 	if e.dimensions != nil {
-		dst = append(append(dst, `"outputDimensionality":`...), e.dimensions...)
+		dst = append(append(comma(dst), `"outputDimensionality":`...), e.dimensions...)
 	}
 	switch {
 	case string(e.truncate) == "NONE":
@@ -66,7 +84,7 @@ func writeVertexVectors(dst []byte, e *embedding) []byte {
 	case e.truncate != nil:
 		dst = append(comma(dst), `"autoTruncate":true`...)
 	}
-	return append(dst, "}}"...)
+	return dst
 }
 
 func readVertexVectors(root strictjson.Value, take func(strictjson.Value)) (tokens int64, known bool) {
@@ -78,6 +96,20 @@ func readVertexVectors(root strictjson.Value, take func(strictjson.Value)) (toke
 		return true
 	})
 	return tokens, known
+}
+
+func writeContentVectors(dst []byte, e *embedding) []byte {
+	dst = strictjson.AppendString(append(dst, `{"content":{"parts":[{"text":`...), e.texts[0])
+	dst = append(dst, `}]},"embedContentConfig":{`...)
+	if e.use != anyUse {
+		dst = strictjson.AppendString(append(dst, `"taskType":`...), taskTypes[e.use])
+	}
+	return append(writeVertexLimits(dst, e), "}}"...)
+}
+
+func readContentVectors(root strictjson.Value, take func(strictjson.Value)) (tokens int64, known bool) {
+	take(root.Get("embedding", "values"))
+	return root.Get("usageMetadata", "promptTokenCount").Int64()
 }
 
 // bedrockVectors is Amazon Bedrock's InvokeModel of models that embed, each of which has a format of its own.

@@ -70,7 +70,7 @@ var sections = []section{
 	},
 	{
 		title: "`/v1/embeddings`", from: "embeddings", members: []string{`"input":["TEXT"]`},
-		columns: []column{{"embeddings", "embeddings", "m"}, {"geminivectors", "Gemini", "m"}, {"vertexvectors", "Vertex AI", "m"}, {"bedrockvectors", "Bedrock: Titan", "amazon.titan-embed-text-v2:0"}, {"bedrockvectors", "Bedrock: Cohere", "cohere.embed-v4:0"}, {"bedrockvectors", "Bedrock: others", "amazon.nova"}},
+		columns: []column{{"embeddings", "embeddings", "m"}, {"geminivectors", "Gemini", "m"}, {"vertexvectors", "Vertex AI", "m"}, {"vertexvectors", "Vertex AI: Gemini 2", "gemini-embedding-2"}, {"bedrockvectors", "Bedrock: Titan", "amazon.titan-embed-text-v2:0"}, {"bedrockvectors", "Bedrock: Cohere", "cohere.embed-v4:0"}, {"bedrockvectors", "Bedrock: others", "amazon.nova"}},
 		rows: []row{
 			{name: "one text", says: `"input":"ALONE"`, evidence: everywhere("ALONE")},
 			{name: "several texts", says: `"input":["TEXT","b"]`, evidence: everywhere("TEXT")},
