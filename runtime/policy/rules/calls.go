@@ -17,28 +17,33 @@ var comparisons = map[string]func(a, b *ast.Term) bool{
 	"lte":   func(a, b *ast.Term) bool { return a.Value.Compare(b.Value) <= 0 },
 }
 
-// builtins are those of OPA that are used as they are: each gives at most one value, which depends on its operands alone,
-// and makes no number that is spelled in an unusual way.
+// builtins are those of OPA that are used as they are: each gives at most one value, which depends on its operands alone.
 var builtins = names(`
 	plus minus mul div rem abs ceil floor round
+	bits.and bits.or bits.xor bits.negate bits.lsh bits.rsh
 	and or intersection union
-	internal.member_2 internal.member_3
+	internal.member_2 internal.member_3 internal.template_string
 	count sum product max min sort any all
 	array.concat array.flatten array.slice array.reverse
 	object.get object.keys object.filter object.remove object.subset object.union object.union_n
-	json.filter json.remove json.marshal json.is_valid
+	json.filter json.remove json.patch json.marshal json.unmarshal json.is_valid
+	to_number units.parse units.parse_bytes
 	base64.encode base64.decode base64.is_valid base64url.encode base64url.encode_no_pad base64url.decode
 	hex.encode hex.decode urlquery.encode urlquery.decode
 	format_int numbers.range
 	concat contains startswith endswith indexof indexof_n lower upper replace split sprintf substring
-	strings.any_prefix_match strings.any_suffix_match strings.count strings.replace_n strings.reverse
+	strings.any_prefix_match strings.any_suffix_match strings.count strings.replace_n strings.reverse strings.split_n
 	trim trim_left trim_prefix trim_right trim_suffix trim_space
 	regex.match regex.is_valid regex.split regex.replace regex.find_n
 	glob.match glob.quote_meta
 	is_array is_boolean is_null is_number is_object is_set is_string type_name
 	crypto.md5 crypto.sha1 crypto.sha256 crypto.hmac.sha256 crypto.hmac.equal
 	semver.compare semver.is_valid
+	net.cidr_contains net.cidr_is_valid
 `)
+
+// readers are those of them that make numbers of text, which may be spelled in any way.
+var readers = names(`json.unmarshal to_number units.parse units.parse_bytes`)
 
 // harmless are those of them that never fail.
 var harmless = names(`internal.member_2 is_array is_boolean is_null is_number is_object is_set is_string type_name`)
@@ -79,14 +84,16 @@ func (s *scope) call(terms []*ast.Term) link {
 	if !harmless[name] {
 		s.risks++
 	}
-	loc := s.loc
+	loc, reads := s.loc, readers[name]
 	return s.result(terms[1:], declared.Decl.Arity(), func(r *run, operands []*ast.Term) *ast.Term {
 		r.outside.Location = loc
 		if err := impl(r.outside, operands, r.collect); err != nil {
 			r.fail()
 		}
 		v := r.got
-		r.got = nil
+		if r.got = nil; reads && v != nil && !usual(v) {
+			r.fail()
+		}
 		return v
 	})
 }

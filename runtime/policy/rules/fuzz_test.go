@@ -39,7 +39,7 @@ var conditions = []string{
 	`o$ := S; every x$ in S { x$ != o$ }`, `o$ := S; every k$, x$ in S { S[k$] == x$ }`, `o$ := S; not f(o$)`, `o$ := f(S)`, `o$ := g(S, S)`, `o$ := h(S)`,
 	`o$ := S > S`, `o$ := S; o$ >= S`, `o$ := S; o$ < S`, `x$ := S; y$ := x$[z$]; o$ := [z$, y$]`, `o$ := S; data.d[o$]`, `o$ := S; S[o$] == S`,
 	`o$ := S; startswith(o$, "x")`, `o$ := concat(",", S)`, `o$ := sort(S)`, `o$ := max(S)`, `o$ := S; glob.match("x*", null, o$)`, `o$ := type_name(S)`,
-	`o$ := {x$ | x$ := set0[_]}; set0[o$]`, `set1[o$]`, `map0[o$]`, `o$ := map0[k$]; set0[k$]`, `set0[["x", o$]]`, `o$ := S; set1[o$]`, `o$ := data.e[i$]; data.e[i$] != S`, `o$ := S; not not1(o$)`, `o$ := [S, S]`,
+	`o$ := {x$ | x$ := set0[_]}; set0[o$]`, `set1[o$]`, `map0[o$]`, `o$ := map0[k$]; set0[k$]`, `set0[["x", o$]]`, `o$ := S; set1[o$]`, `o$ := data.e[i$]; data.e[i$] != S`, `o$ := S; not not1(o$)`, `o$ := [S, S]`, `o$ := to_number(S)`, `o$ := json.unmarshal(json.marshal(S))`,
 	`o$ := {S, S}`, `o$ := json.marshal(S)`, `some o$; S[o$] == S`, `o$ := array.concat(S, S)`, `o$ := S; is_string(o$)`, `o$ := S; x$ := [z$ | z$ := o$[_]]; count(x$) > 0`,
 }
 
