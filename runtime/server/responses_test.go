@@ -230,3 +230,33 @@ func TestResponsesFailures(t *testing.T) {
 	f("failed at once", []modelserver.Step{modelserver.Events(0, `{"type":"error","code":"x","message":"m"}`), modelserver.Events(0, good...)}, "event: response.completed", "event: error")
 	f("[DONE] behind the end", []modelserver.Step{modelserver.Events(0, append(append([]string{}, good...), "[DONE]")...)}, "event: response.completed", "DONE")
 }
+
+// What a tool is called with keeps its tokens unless the policy names the tool, in a stream as in a whole answer, whatever kind
+// of tool it is.
+func TestResponsesToolInput(t *testing.T) {
+	s := answering(t)
+	const ask = `{"model":"model-a","input":"to ana@example.com"}`
+	f := func(kind, member, field, input string) {
+		t.Helper()
+		item := `{"id":"c_1","type":"` + kind + `","call_id":"c","name":"send","` + member + `":` + quote(input) + `}`
+		begun := strings.Replace(item, quote(input), `""`, 1)
+		whole := `{"id":"resp_1","object":"response","status":"completed","output":[` + item + `]}`
+		events := []string{`{"type":"response.created","response":{"id":"resp_1","output":[]}}`, `{"type":"response.output_item.added","output_index":0,"item":` + begun + `}`}
+		for _, piece := range []string{input[:9], input[9:]} {
+			events = append(events, `{"type":"response.`+field+`.delta","item_id":"c_1","output_index":0,"delta":`+quote(piece)+`}`)
+		}
+		events = append(events,
+			`{"type":"response.`+field+`.done","item_id":"c_1","output_index":0,"`+member+`":`+quote(input)+`}`,
+			`{"type":"response.output_item.done","output_index":0,"item":`+item+`}`,
+			`{"type":"response.completed","response":`+whole+`}`)
+		for body, step := range map[string]modelserver.Step{ask: modelserver.JSON(whole), streamed(ask): modelserver.NamedEvents(events...)} {
+			s.m.Script(step)
+			r := s.Post("red", responsesPath, body, "Cache-Control", "no-store")
+			if r.Status != 200 || strings.Contains(r.Body, "ana@") || !strings.Contains(r.Body, "[EMAIL_1]") {
+				t.Errorf("%s: %d %s", kind, r.Status, r.Body)
+			}
+		}
+	}
+	f("function_call", "arguments", "function_call_arguments", `{"to":"[EMAIL_1]"}`)
+	f("custom_tool_call", "input", "custom_tool_call_input", "send to [EMAIL_1] now")
+}

@@ -137,108 +137,47 @@ func (f responses) Event(data []byte) (*wire.Event, error) {
 
 // response reads an event of a type. It tells whether the event has the place that it needs.
 func (ev *event) response(root strictjson.Value, kind string) bool {
+	at, ok := spotOf(root, kind)
+	if !ok {
+		return false
+	}
 	s := walk.NewSaid(ev.room[:0], ev.finished[:0], ev.finish[:0], true)
 	defer s.Done()
-	ok := true
-	field, delta := strings.CutSuffix(kind, ".delta")
-	whole, done := strings.CutSuffix(kind, ".done")
-	switch {
-	case delta && streamed[field].whole != "":
-		ok = ev.delta(s, root, field)
-	case done && streamed[whole].whole != "":
-		ok = ev.whole(s, root, whole)
-	case root.Get("delta").Kind() != strictjson.Invalid:
-		return false // a text that could not be followed
-	default:
-		ok = ev.other(s, root, kind)
-	}
-	ev.Pieces, ev.Copies, ev.Keys = s.Pieces, s.Copies, s.Keys
-	if id := root.Get("item_id"); id.Kind() == strictjson.String {
-		ev.IDs = append(ev.IDs, wire.ID{Kind: "item_reference", Node: id})
-	}
-	return ok
-}
-
-// delta reads a piece of a text.
-func (ev *event) delta(s *walk.Said, root strictjson.Value, field string) bool {
-	lane := eventLane(field, root)
-	s.Lane = func(path []byte, _ strictjson.Value) (wire.Lane, bool) {
-		if string(path) == "delta" {
-			return lane, true
-		}
-		return wire.Lane{Choice: lane.Choice, Field: string(path)}, false
-	}
-	rule := responseEvent
-	if lane.Arguments {
-		rule = argumentEvent
-	}
-	s.Object(root, rule, false)
-	ev.Bare = true
-	return lane.Choice >= 0 && root.Get("delta").Kind() == strictjson.String
-}
-
-// whole reads a text that is done.
-func (ev *event) whole(s *walk.Said, root strictjson.Value, field string) bool {
-	lane := eventLane(field, root)
+	s.Lane = at.lane
 	s.Of(-1, string(root.Get("name").Bytes()))
-	s.Lane = func(path []byte, _ strictjson.Value) (wire.Lane, bool) {
-		if string(path) == streamed[field].whole {
-			return lane, true
-		}
-		return wire.Lane{Choice: lane.Choice, Field: string(path)}, false
+	s.Object(root, responseEvent, strings.HasSuffix(kind, ".added"))
+	ev.Pieces, ev.Copies, ev.Keys = s.Pieces, s.Copies, s.Keys
+	for i := range ev.Pieces {
+		ev.Pieces[i].Called = ev.Pieces[i].Called || ev.Pieces[i].Lane.Field == "custom_tool_call_input"
 	}
-	s.Object(root, responseEvent, false)
-	ev.Finished = append(ev.finished[:0], lane.Choice)
-	ev.Closes = streamed[field].shelf == inContent
-	return lane.Choice >= 0
-}
-
-// other reads an event that is about a part, an item, the whole answer, or something else.
-func (ev *event) other(s *walk.Said, root strictjson.Value, kind string) bool {
-	item, adds := number(root.Get("output_index")), strings.HasSuffix(kind, ".added")
-	place := wire.Lane{Choice: choiceOf(item, inItem, 0)}
-	s.Lane = func(path []byte, _ strictjson.Value) (wire.Lane, bool) {
-		return wire.Lane{Choice: place.Choice, Field: string(path)}, false
-	}
-	if root.Get("content_index").Kind() == strictjson.Number {
-		place.Choice = choiceOf(item, inContent, number(root.Get("content_index")))
-	}
+	ev.Bare = at.member == "delta"
 	if kind == "output_text.annotation.added" {
 		ev.Needs = "annotation"
 	}
-	s.Object(root, responseEvent, false)
-	ok := place.Choice >= 0
-	s.Lane = outputLane
-	if v := root.Get("item"); v.Kind() == strictjson.Object {
-		s.At("output", item)
-		s.Value(v, walk.Find(responseAnswer, "output").Items, adds)
-		ev.IDs = itemIDs(ev.IDs, v)
-	}
-	if v := root.Get("part"); v.Kind() == strictjson.Object {
-		member, at := "content", number(root.Get("content_index"))
-		if strings.HasPrefix(kind, "reasoning_summary_part.") {
-			member, at = "summary", number(root.Get("summary_index"))
-		}
-		ok = ok && at >= 0
-		s.At("output", item, member, at)
-		s.Value(v, walk.Find(walk.Find(responseAnswer, "output").Items, member).Items, adds)
-	}
-	if v := root.Get("response"); v.Kind() == strictjson.Object {
-		s.At()
-		s.Object(v, responseAnswer, false)
-		ev.IDs = append(ev.IDs, stateIDs(v)...)
-		ev.end(v, kind)
-	}
+	ev.end(root.Get("response"), kind)
+	ev.IDs = eventIDs(root)
 	if strings.HasSuffix(kind, ".done") || ev.Last {
-		ev.ends(s.Pieces)
+		ev.ends(ev.Pieces)
 	}
-	ev.Closes = kind == "content_part.done" && len(ev.Finished) == 1
-	return ok
+	ev.Closes = at.closes && len(ev.Finished) == 1
+	return true
+}
+
+// eventIDs are the ids of state in an event.
+func eventIDs(root strictjson.Value) (out []wire.ID) {
+	if id := root.Get("item_id"); id.Kind() == strictjson.String {
+		out = append(out, wire.ID{Kind: "item_reference", Node: id})
+	}
+	out = itemIDs(out, root.Get("item"))
+	if r := root.Get("response"); r.Kind() == strictjson.Object {
+		out = append(out, stateIDs(r)...)
+	}
+	return out
 }
 
 // end reads what the last event says of the whole.
 func (ev *event) end(response strictjson.Value, kind string) {
-	if kind != "completed" && kind != "incomplete" {
+	if response.Kind() != strictjson.Object || kind != "completed" && kind != "incomplete" {
 		return
 	}
 	ev.Last = true

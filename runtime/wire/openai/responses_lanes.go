@@ -56,8 +56,13 @@ func itemLane(path []byte, list string, owner strictjson.Value) (wire.Lane, bool
 		return wire.Lane{Choice: -1, Field: string(path)}, false
 	}
 	item, rest := index(rest)
-	head, tail, _ := bytes.Cut(rest, []byte("."))
-	lane := wire.Lane{Choice: choiceOf(item, inItem, 0), Field: string(rest)}
+	return laneIn(item, rest, owner)
+}
+
+// laneIn is the lane of a text by the way to it from its item.
+func laneIn(item int, path []byte, owner strictjson.Value) (wire.Lane, bool) {
+	head, tail, _ := bytes.Cut(path, []byte("."))
+	lane := wire.Lane{Choice: choiceOf(item, inItem, 0), Field: string(path)}
 	switch string(head) {
 	case "content", "summary":
 		part, leaf := index(tail)
@@ -144,19 +149,69 @@ var streamed = map[string]struct {
 	"code_interpreter_call_code": {inItem, "code"},
 }
 
-// eventLane is the lane that an event of a text is of, by the event's own indexes.
-func eventLane(field string, root strictjson.Value) wire.Lane {
-	s := streamed[field].shelf
-	part := 0
-	switch s {
-	case inContent:
-		part = number(root.Get("content_index"))
-	case inSummary:
-		part = number(root.Get("summary_index"))
+// spot is where the texts of an event are, by its type and its indexes.
+type spot struct {
+	item   int
+	part   int    // of the content, or of the summary
+	shelf  shelf  // what the part is in; inItem: there is none
+	member string // the event's own text: a piece of it, or all of it; "" is none
+	field  string // of that text
+	closes bool   // it says all of a part of a content
+}
+
+// spotOf is the spot of an event; not ok where it has a text that could not be followed, or no place.
+func spotOf(root strictjson.Value, kind string) (at *spot, ok bool) {
+	at = &spot{item: number(root.Get("output_index")), shelf: inItem}
+	field, delta := strings.CutSuffix(kind, ".delta")
+	if !delta {
+		field, _ = strings.CutSuffix(kind, ".done")
 	}
-	lane := wire.Lane{Choice: choiceOf(number(root.Get("output_index")), s, part)}
-	lane, _ = named(lane, field)
-	return lane
+	text := streamed[field]
+	switch {
+	case text.whole != "" && delta:
+		at.field, at.member, at.shelf = field, "delta", text.shelf
+	case text.whole != "" && field != kind:
+		at.field, at.member, at.shelf, at.closes = field, text.whole, text.shelf, text.shelf == inContent
+	case strings.HasPrefix(kind, "reasoning_summary_part."):
+		at.shelf = inSummary
+	case strings.HasPrefix(kind, "content_part.") || root.Get("content_index").Kind() == strictjson.Number:
+		at.shelf, at.closes = inContent, kind == "content_part.done"
+	}
+	switch at.shelf {
+	case inContent:
+		at.part = number(root.Get("content_index"))
+	case inSummary:
+		at.part = number(root.Get("summary_index"))
+	}
+	if choiceOf(at.item, at.shelf, at.part) < 0 {
+		return nil, false
+	}
+	if k := root.Get("delta").Kind(); at.member == "delta" {
+		return at, k == strictjson.String
+	} else if at.member == "" {
+		return at, k == strictjson.Invalid
+	}
+	return at, true
+}
+
+// lane is the lane of a text by the way to it from the event.
+func (at *spot) lane(path []byte, owner strictjson.Value) (wire.Lane, bool) {
+	lane := wire.Lane{Choice: choiceOf(at.item, at.shelf, at.part)}
+	if at.member != "" && string(path) == at.member {
+		return named(lane, at.field)
+	}
+	head, rest, _ := bytes.Cut(path, []byte("."))
+	switch string(head) {
+	case "response":
+		return outputLane(rest, owner)
+	case "item":
+		return laneIn(at.item, rest, owner)
+	case "part":
+		lane.Field = string(rest)
+		return named(lane, partField(at.shelf, string(rest), owner))
+	}
+	lane.Field = string(path)
+	return lane, false
 }
 
 // number is an index; 0 where there is none, -1 where it is no index.

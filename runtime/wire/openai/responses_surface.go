@@ -21,7 +21,7 @@ func (responseSurface) Operation() wire.Operation { return wire.Responses }
 
 // Shapes lists the kinds of strings in the operation's bodies; see exchange.Surface.
 func (responseSurface) Shapes() []wire.Shape {
-	return walk.Shapes(wire.Responses, responseRequest, responseAnswer, true)
+	return walk.Shapes(wire.Responses, responseRequest, responseShape, true)
 }
 
 func (responseSurface) Parse(body []byte, limits strictjson.Limits) (*wire.Request, error) {

@@ -1,6 +1,10 @@
 package openai
 
-import "github.com/sluicegate/sluice/runtime/wire/walk"
+import (
+	"strings"
+
+	"github.com/sluicegate/sluice/runtime/wire/walk"
+)
 
 // The tables of responses; see tables.go. Sources: the OpenAI API reference (responses, its items and its streaming
 // events; 2026-10), and the models of vLLM, llama.cpp's server and Ollama, which serve a part of it.
@@ -274,13 +278,24 @@ var eventRows = []row{
 	{path: "annotation.file_id", class: ident},
 	{path: "annotation.container_id", class: ident},
 	{path: "arguments", class: arguments},
-	{path: "response", class: own},
-	{path: "item", class: own},
-	{path: "part", class: own},
+	{path: "input", scope: walk.Input},
 	{path: "delta", scope: grows},
 }
 
-var (
-	responseEvent = compile(eventRows)
-	argumentEvent = compile([]row{{path: "delta", class: arguments, scope: grows}}, eventRows[:len(eventRows)-1])
-)
+// responseEvent is an event: what it has of the answer is read by the answer's own rows.
+var responseEvent = compile(eventRows, below("response.", answeredRows), below("response.output[].", outputRows),
+	[]row{{path: "item", class: call}}, below("item.", outputRows), below("part.", partRows()))
+
+// partRows are a part of an item's content or summary.
+func partRows() (out []row) {
+	for _, r := range outputRows {
+		if rest, ok := strings.CutPrefix(r.path, "content[]."); ok {
+			r.path = rest
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// responseShape is an answer and what its events have beside it, for the table of what is covered.
+var responseShape = compile(answeredRows, below("output[].", outputRows), eventRows)

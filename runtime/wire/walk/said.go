@@ -51,26 +51,6 @@ func (s *Said) Done() {
 // Of says which choice is read from now on, -1 for none, and which tool it calls, "" for none.
 func (s *Said) Of(choice int, tool string) { s.choice, s.tool = choice, tool }
 
-// At says that what is read next stands below the path.
-func (s *Said) At(path ...any) {
-	s.path = s.path[:0]
-	for _, step := range path {
-		if i, ok := step.(int); ok {
-			s.path = appendIndex(s.path, i)
-		} else {
-			s.path = appendName(s.path, step.(string))
-		}
-	}
-}
-
-// Member reads one member of an object, whose key it is.
-func (s *Said) Member(owner strictjson.Value, key string, v strictjson.Value, r *Rule, growing bool) {
-	s.member(owner, key, v, r, growing)
-}
-
-// Value reads what stands where At says.
-func (s *Said) Value(v strictjson.Value, r *Rule, growing bool) { s.value(v, r, growing) }
-
 // Object reads an object's members. growing says that the strings in it grow from event to event.
 func (s *Said) Object(v strictjson.Value, r *Rule, growing bool) {
 	v.Members(func(key string, m strictjson.Value) bool {
@@ -231,7 +211,7 @@ func (s *Said) piece(v strictjson.Value, r *Rule, growing bool) {
 		growing = false
 	}
 	p := wire.Piece{Lane: lane, Node: v, Whole: !growing, Repeats: repeats, Name: named, Plain: plain}
-	p.Lane.Arguments = r.Class == Arguments
+	p.Lane.Arguments = p.Lane.Arguments || r.Class == Arguments
 	if p.Lane.Arguments || s.called || s.Lane == nil && s.choice >= 0 && inCall(s.path) {
 		p.Called, p.Tool = true, s.tool
 	}
