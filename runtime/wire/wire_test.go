@@ -122,3 +122,21 @@ func TestSetTextTakesOutCopies(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// What is reported later on an answer takes the place of what was said before, an estimate's as well, and what it does not
+// tell stays.
+func TestUsageThen(t *testing.T) {
+	f := func(first, later, want Usage) {
+		t.Helper()
+		if got := first.Then(later); got != want {
+			t.Errorf("%+v, then %+v: %+v, want %+v", first, later, got, want)
+		}
+	}
+	estimate := Usage{Input: 3, Estimated: true}
+	known := Usage{Input: 8, Cached: 5, Output: 7, Known: true}
+	f(Usage{Input: 8, Cached: 5, Known: true}, Usage{Output: 7, Known: true}, known)
+	f(estimate, known, known)
+	f(estimate, Usage{Input: 3, Output: 2, Estimated: true}, Usage{Input: 3, Output: 2, Estimated: true})
+	f(estimate, Usage{Output: 7, Known: true}, Usage{Input: 3, Output: 7, Known: true, Estimated: true})
+	f(Usage{}, estimate, estimate)
+}
