@@ -16,12 +16,14 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire/anthropic"
 )
 
-// anthropicAPI speaks the Anthropic API, version 2023-06-01.
+// anthropicAPI speaks the Anthropic API, version 2023-06-01, at Anthropic's and at Vertex AI
+// (https://LOCATION-aiplatform.googleapis.com/v1/projects/P/locations/L/publishers/anthropic).
 type anthropicAPI struct {
 	transport  *upstream.Transport
 	credential Credential
 	maxEvent   int
 	betas      []string
+	vertex     bool
 }
 
 // anthropicVersion is the API's version where the caller names none: one that speaks another API, or a probe.
@@ -37,7 +39,7 @@ func newAnthropic(o Options) (upstream.Caller, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = defaultMaxEvent
 	}
-	return &anthropicAPI{transport: transport, credential: o.Credential, maxEvent: o.MaxEvent, betas: o.Betas}, nil
+	return &anthropicAPI{transport: transport, credential: o.Credential, maxEvent: o.MaxEvent, betas: o.Betas, vertex: isVertex(o.URL)}, nil
 }
 
 // Close gives up the connections.
@@ -59,7 +61,14 @@ func (d *anthropicAPI) Call(ctx context.Context, c *upstream.Call) (*upstream.Re
 		return nil, err
 	}
 	req.Own = own
-	resp, err := send(ctx, d.transport, d.credential, &req, apiKey)
+	put := apiKey
+	if d.vertex {
+		put = bearer
+		if req.Path, req.Body, err = vertexPath(c); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := send(ctx, d.transport, d.credential, &req, put)
 	if err != nil {
 		return nil, err
 	}
@@ -80,26 +89,21 @@ func apiKey(req *upstream.Request, secret string) {
 }
 
 // spoken are the fields that say which version of the API a request is written for: the caller's where it names one, and
-// those of its betas that the configuration lists. One that it does not list is refused: betas make the model server run
-// and keep things.
+// those of its betas that the configuration lists.
 func (d *anthropicAPI) spoken(header []upstream.Field) ([]upstream.Field, error) {
-	version, betas := anthropicVersion, ""
+	version := anthropicVersion
 	for _, f := range header {
-		switch {
-		case f.Name == "Anthropic-Version" && dated(f.Value):
+		if f.Name == "Anthropic-Version" && dated(f.Value) {
 			version = f.Value
-		case f.Name == "Anthropic-Beta":
-			betas = f.Value
 		}
 	}
 	own := []upstream.Field{{Name: "Anthropic-Version", Value: version}}
-	for b := range strings.SplitSeq(betas, ",") {
-		if b = strings.TrimSpace(b); b != "" && !slices.Contains(d.betas, b) {
-			return nil, &upstream.Failure{Code: wire.UnsupportedField, Param: "anthropic-beta", Retry: upstream.RetryElsewhere}
-		}
+	betas, err := betasOf(header, d.betas)
+	if err != nil {
+		return nil, err
 	}
-	if betas != "" {
-		own = append(own, upstream.Field{Name: "Anthropic-Beta", Value: betas})
+	if len(betas) > 0 {
+		own = append(own, upstream.Field{Name: "Anthropic-Beta", Value: strings.Join(betas, ",")})
 	}
 	return own, nil
 }
@@ -112,6 +116,9 @@ func dated(s string) bool {
 
 // Probe asks for the list of models. A server that has none (404, 405) is there all the same.
 func (d *anthropicAPI) Probe(ctx context.Context) error {
+	if d.vertex {
+		return nil // it has no page that tells
+	}
 	own, _ := d.spoken(nil) // without a beta there is nothing to refuse
 	resp, err := send(ctx, d.transport, d.credential, &upstream.Request{Method: "GET", Path: "/v1/models", Own: own}, apiKey)
 	if err != nil {

@@ -19,9 +19,11 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/upstream"
 	"github.com/sluicegate/sluice/runtime/wire"
+	"github.com/sluicegate/sluice/runtime/wire/anthropic"
 )
 
-// bedrock speaks Amazon Bedrock's Converse, ConverseStream and CountTokens, and InvokeModel of models that embed or rank, at
+// bedrock speaks Amazon Bedrock's Converse, ConverseStream and CountTokens, and InvokeModel of Claude, which takes messages
+// as they are, and of models that embed or rank, at
 // https://bedrock-runtime.REGION.amazonaws.com. The model is in the path. The secret is a Bedrock API key, or access keys as the JSON that AWS's credential_process writes, with
 // which each request is signed (Signature Version 4).
 type bedrock struct {
@@ -30,6 +32,7 @@ type bedrock struct {
 	base       string
 	region     string
 	maxEvent   int
+	betas      []string
 }
 
 func newBedrock(o Options) (upstream.Caller, error) {
@@ -40,7 +43,7 @@ func newBedrock(o Options) (upstream.Caller, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = defaultMaxEvent
 	}
-	return &bedrock{transport: transport, credential: o.Credential, base: strings.TrimRight(o.URL, "/"), region: regionOf(o.URL), maxEvent: o.MaxEvent}, nil
+	return &bedrock{transport: transport, credential: o.Credential, base: strings.TrimRight(o.URL, "/"), region: regionOf(o.URL), maxEvent: o.MaxEvent, betas: o.Betas}, nil
 }
 
 // regionOf is the region in a host's name: the label behind the service's. Others are taken for us-east-1.
@@ -62,6 +65,10 @@ func (d *bedrock) Close() error { return d.transport.Close() }
 // bedrockVerb is the end of a call's path; "" if the API has no such operation.
 func bedrockVerb(c *upstream.Call) string {
 	switch {
+	case claude(c) && c.Stream:
+		return "/invoke-with-response-stream"
+	case claude(c):
+		return "/invoke"
 	case c.Operation == wire.ChatCompletions && c.Stream:
 		return "/converse-stream"
 	case c.Operation == wire.ChatCompletions:
@@ -75,8 +82,17 @@ func bedrockVerb(c *upstream.Call) string {
 	}
 }
 
+// speaks tells whether the model takes messages. It makes the dialect fluent.
+func (d *bedrock) speaks(c *upstream.Call) bool { return claude(c) }
+
 // Call sends one request.
 func (d *bedrock) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
+	if claude(c) {
+		var err error
+		if c, err = d.messages(c); err != nil {
+			return nil, err
+		}
+	}
 	verb := bedrockVerb(c)
 	if verb == "" {
 		return nil, unsupported(c.Operation)
@@ -92,7 +108,7 @@ func (d *bedrock) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, 
 	}
 	if !c.Stream {
 		reply, err := whole(resp)
-		if err == nil && resp.Header.InputTokens != "" && verb == "/invoke" {
+		if err == nil && resp.Header.InputTokens != "" && c.Operation == wire.Embeddings {
 			reply.Body = withTokens(reply.Body, resp.Header.InputTokens)
 		}
 		return reply, err
@@ -100,7 +116,7 @@ func (d *bedrock) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, 
 	if resp.Header.ContentType != "application/vnd.amazon.eventstream" {
 		return nil, notStreamed(resp)
 	}
-	events := &bedrockEvents{resp: resp, source: &io.LimitedReader{R: resp}, decoder: eventstream.NewDecoder(), most: d.maxEvent}
+	events := &bedrockEvents{resp: resp, source: &io.LimitedReader{R: resp}, decoder: eventstream.NewDecoder(), most: d.maxEvent, chunks: claude(c)}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: events}, nil
 }
 
@@ -148,12 +164,13 @@ func (d *bedrock) sign(req *upstream.Request, secret string) {
 }
 
 // bedrockEvents reads a stream of AWS's event messages. It is complete where messageStop came, and then [DONE] is given
-// after the last message; one that ends without was cut.
+// after the last message; one of InvokeModel with message_stop; one that ends without was cut.
 type bedrockEvents struct {
 	resp    *upstream.Response
 	source  *io.LimitedReader
 	decoder *eventstream.Decoder
 	most    int
+	chunks  bool // of InvokeModel: each message holds an event of the Anthropic API
 	payload []byte
 	out     []byte
 	begun   bool
@@ -187,6 +204,9 @@ func (e *bedrockEvents) Next() ([]byte, error) {
 		e.err = e.exception(header(msg, ":exception-type"))
 		return nil, e.err
 	}
+	if e.chunks {
+		return e.chunk()
+	}
 	if !e.begun {
 		e.begun = true
 		e.resp.Begun()
@@ -194,6 +214,26 @@ func (e *bedrockEvents) Next() ([]byte, error) {
 	e.stopped = e.stopped || name == "messageStop"
 	e.out = append(append(append(append(e.out[:0], `{"`...), lettered(name)...), `":`...), msg.Payload...)
 	return append(e.out, '}'), nil
+}
+
+// chunk gives the event that a message of InvokeModel's holds.
+func (e *bedrockEvents) chunk() ([]byte, error) {
+	var err error
+	if e.out, err = chunk(e.out[:0], e.payload); err != nil {
+		e.err = upstream.Broken("the event stream cannot be read: %w", err)
+		return nil, e.err
+	}
+	kind := anthropic.Type(e.out)
+	if kind == "error" {
+		e.err = streamed(e.out, e.begun)
+		return nil, e.err
+	}
+	if !e.begun {
+		e.begun = true
+		e.resp.Begun()
+	}
+	e.done = kind == "message_stop"
+	return e.out, nil
 }
 
 // exception is the failure that an exception in the stream stands for.

@@ -29,7 +29,7 @@ type Options struct {
 	Model      string               // the model's name there, as configured; "" where the dialect is to find it out
 	APIs       []string             // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
 	APIVersion string               // of azure: the version of the API of deployments; "": the v1 API
-	Betas      []string             // of anthropic: the betas of the API that callers may ask for
+	Betas      []string             // of anthropic and bedrock: the betas of the API that callers may ask for
 	Unknown    Unknown              // what becomes of parameters that a request's format does not list
 	Parameters []string             // parameters that the endpoint knows beside those
 	MaxOutput  int64                // usage tokens of an answer where a translated request names no limit and needs one; 0: 4096

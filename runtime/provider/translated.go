@@ -47,6 +47,9 @@ func (t *translated) Call(ctx context.Context, c *upstream.Call) (*upstream.Repl
 	if c.Format == "" || slices.Contains(t.formats, c.Format) {
 		return t.native.Call(ctx, c)
 	}
+	if n, ok := t.native.(fluent); ok && n.speaks(c) {
+		return n.Call(ctx, c)
+	}
 	for _, to := range t.formats {
 		if pair, ok := translate.Between(c.Format, to); ok {
 			return t.through(ctx, pair, c)
@@ -78,6 +81,13 @@ func (t *translated) through(ctx context.Context, pair translate.Pair, c *upstre
 		return nil, upstream.Broken("the answer cannot be translated: %w", err)
 	}
 	return reply, nil
+}
+
+// fluent is a dialect whose models do not all speak the same.
+type fluent interface {
+	upstream.Caller
+	// speaks tells whether the model takes the call as it is.
+	speaks(c *upstream.Call) bool
 }
 
 // untold is the failure of a request that cannot be said in the dialect's formats.

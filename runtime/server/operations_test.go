@@ -98,3 +98,30 @@ func TestMessagesUsageEstimated(t *testing.T) {
 		}
 	}
 }
+
+// Messages reach Claude at Bedrock as they are, and come back as they are, whole and streamed; a chat reaches it by way of
+// Converse.
+func TestMessagesToClaudeAtBedrock(t *testing.T) {
+	alone(t)
+	ended := append(messageSteps[:11:11], `{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":8,"outputTokenCount":7,"invocationLatency":99,"firstByteLatency":9}}`)
+	m := modelserver.New(t, modelserver.Claude(messageWhole, ended...))
+	s := at(t, m, fmt.Sprintf("provider: bedrock, model: us.anthropic.claude-v1, url: %q", strings.TrimSuffix(m.URL(), "/v1")))
+	const body = `{"model":"model-a","max_tokens":9,"top_k":5,"metadata":{"user_id":"u"},"messages":[{"role":"user","content":"mail ana@example.com"}]%s}`
+	whole := wholeMessage(t, s.Post("red", "/v1/messages", fmt.Sprintf(body, "")).Body)
+	streamed := streamedMessage(t, s.Post("red", "/v1/messages", fmt.Sprintf(body, `,"stream":true`)).Body)
+	for i, h := range []taken{whole, streamed} {
+		if mask(h.text) != "mail ana@example.com or ***" || h.id != "toolu_1" || h.name != "f" || h.finish != "tool_use" {
+			t.Errorf("%d: %+v", i, h)
+		}
+	}
+	for i, path := range []string{"/model/us.anthropic.claude-v1/invoke", "/model/us.anthropic.claude-v1/invoke-with-response-stream"} {
+		if got := m.Requests()[i]; got.Path != path || !strings.Contains(string(got.Body), `"mail [EMAIL_1]"`) || !strings.Contains(string(got.Body), `"anthropic_version":"bedrock-2023-05-31"`) {
+			t.Errorf("asked at %s for %s", got.Path, got.Body)
+		}
+	}
+	for _, rec := range s.Records(2) {
+		if got := fmt.Sprint(rec["usage"]); got != "map[cached:5 input:8 output:7]" {
+			t.Errorf("recorded %s", got)
+		}
+	}
+}

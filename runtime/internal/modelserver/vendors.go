@@ -2,6 +2,7 @@ package modelserver
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -43,6 +44,16 @@ func AWSEvents(pairs ...string) Step {
 		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
 		_, _ = w.Write(all)
 	}
+}
+
+// Claude answers as Claude at Amazon Bedrock does by InvokeModel: whole with the one body, or with the events of the
+// Anthropic API in event messages.
+func Claude(whole string, events ...string) Step {
+	var pairs []string
+	for _, e := range events {
+		pairs = append(pairs, "chunk", fmt.Sprintf(`{"bytes":%q,"p":"abcdefgh"}`, base64.StdEncoding.EncodeToString([]byte(e))))
+	}
+	return byPath(JSON(whole), AWSEvents(pairs...))
 }
 
 // awsHeader appends a header of a message: a string.
