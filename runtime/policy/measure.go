@@ -27,6 +27,7 @@ type EntryCost struct {
 	Hits        uint64   `json:"hits"`        // of the first asking about each input: from the memo
 	Misses      uint64   `json:"misses"`
 	NotMemoised []string `json:"not_memoised,omitempty"` // why no answer is remembered
+	NotDirect   string   `json:"not_direct,omitempty"`   // why OPA's evaluator is asked and not closures made of the rules
 	Failed      int      `json:"failed"`                 // inputs without a valid answer
 }
 
@@ -109,7 +110,7 @@ func (s Source) measure(ctx context.Context, o Options, long time.Duration, prep
 		return m, ErrNothingToAsk
 	}
 	for _, e := range warm.Entries() {
-		c := EntryCost{Rule: e.Rule, NotMemoised: e.NotMemoised}
+		c := EntryCost{Rule: e.Rule, NotMemoised: e.NotMemoised, NotDirect: e.NotDirect}
 		c.measure(ctx, warm, cold, questions(probes, e.Rule), long)
 		m.Entries = append(m.Entries, c)
 	}
