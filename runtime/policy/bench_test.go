@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice/policies"
+	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/policy"
 )
 
@@ -22,6 +23,28 @@ func shipped(t testing.TB, memo int) *policy.Policy {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// Decisions that are not remembered stay within the budget of allocations.
+func TestAllocationsOfAMiss(t *testing.T) {
+	x, facts := exchangeOf("developer", "model-a"), policy.Facts{Models: threeFacts()}
+	f := func(name string, p *policy.Policy, x *exchange.Exchange, most float64) {
+		t.Helper()
+		n := testing.AllocsPerRun(50, func() {
+			if d, err := p.Decide(context.Background(), x, facts); err != nil || !d.Allowed {
+				t.Fatal(d, err)
+			}
+		})
+		if n > most {
+			t.Errorf("%s: %v allocations, want at most %v", name, n, most)
+		}
+	}
+	f("shipped", shipped(t, -1), x, 400)
+	p, err := policy.Compile(context.Background(), largePolicy(t), policy.Options{Memo: -1, Timeout: slow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f("1,000 rules", p, largeExchange(), 400)
 }
 
 func benchmarkDecide(b *testing.B, memo int, model string) {
