@@ -43,8 +43,8 @@ func TestShippedPolicyCompiles(t *testing.T) {
 		if len(e.NotMemoised) > 0 {
 			t.Errorf("%s is not memoised: %v", e.Rule, e.NotMemoised)
 		}
-		if e.NotDirect != "" {
-			t.Errorf("%s is left to OPA: %s", e.Rule, e.NotDirect)
+		if len(e.LeftToOPA) > 0 {
+			t.Errorf("%s is left to OPA: %s", e.Rule, e.LeftToOPA)
 		}
 	}
 }

@@ -135,8 +135,8 @@ func printPolicyCost(w io.Writer, m *policy.Measurement) {
 		for _, why := range e.NotMemoised {
 			fmt.Fprintf(w, "%s: its answers are NOT remembered: %s\n", e.Rule, why)
 		}
-		if e.NotDirect != "" {
-			fmt.Fprintf(w, "%s: asked of OPA's evaluator: %s\n", e.Rule, e.NotDirect)
+		for _, why := range e.LeftToOPA {
+			fmt.Fprintf(w, "%s: asked of OPA's evaluator, which takes longer: %s\n", e.Rule, why)
 		}
 		if e.Failed > 0 {
 			fmt.Fprintf(w, "%s: %d inputs have no valid answer\n", e.Rule, e.Failed)

@@ -78,8 +78,8 @@ func printPolicy(w io.Writer, dir string, p *policy.Policy) {
 		if len(e.NotMemoised) == 0 {
 			fmt.Fprintln(t, "  \tits answers are remembered by these values")
 		}
-		if e.NotDirect != "" {
-			fmt.Fprintf(t, "  \tasked of OPA's evaluator, not of closures made of the rules, which take a tenth of the time: %s\n", e.NotDirect)
+		for _, why := range e.LeftToOPA {
+			fmt.Fprintf(t, "  \tasked of OPA's evaluator, which takes longer: %s\n", why)
 		}
 		for _, why := range e.NotMemoised {
 			fmt.Fprintf(t, "  \tits answers are NOT remembered: %s\n", why)

@@ -9,9 +9,11 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/types"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
@@ -414,8 +416,19 @@ func prepare[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(a
 	case e.timeout <= 0:
 		e.timeout = DefaultTimeout
 	}
-	// The parts are compiled already; this prepares the one-line query. The caller's time counts for it, not the
-	// evaluation's.
+	e.query = b.query(ref)
+	var err error
+	if e.direct, err = rules.Compile(b.compiler, b.base, ref, b.asking); err != nil {
+		e.left = []string{fmt.Sprintf("%v: %v", ref, err)}
+	} else {
+		e.left = e.direct.Left()
+	}
+	return e
+}
+
+// query prepares the one-line query of a rule. The parts are compiled already; the caller's time counts for it, not the
+// evaluation's.
+func (b *builder) query(ref ast.Ref) rego.PreparedEvalQuery {
 	query, err := rego.New(
 		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(ref)))),
 		rego.Compiler(b.compiler),
@@ -425,13 +438,25 @@ func prepare[T any](b *builder, ref ast.Ref, stage exchange.Stage, result func(a
 		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
 	).PrepareForEval(b.ctx)
 	if err != nil && b.err == nil {
-		b.err = fmt.Errorf("preparing the query of %s: %w", e.rule, err)
+		b.err = fmt.Errorf("preparing the query of %v: %w", ref, err)
 	}
-	e.query = query
-	if e.direct, err = rules.Compile(b.compiler, b.base, ref); err != nil {
-		e.why = err.Error()
+	return query
+}
+
+// asking gives the way to ask OPA for one rule of several that make a decision; nil where two askings may differ, as the
+// clock does, which must be one for all of a decision.
+func (b *builder) asking(ref ast.Ref) rules.Ask {
+	if slices.ContainsFunc(analyse(b.compiler, ref).blockers, func(k blocker) bool { return k.reason == BlockBuiltin }) {
+		return nil
 	}
-	return e
+	query := b.query(ref)
+	return func(ctx context.Context, input ast.Value, cancel topdown.Cancel) (*ast.Term, error) {
+		value, err := valueOf(query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp())))
+		if value == nil {
+			return nil, err
+		}
+		return ast.NewTerm(value), err
+	}
 }
 
 // tooLate finds what admit reads though it is only known after the filters.

@@ -11,8 +11,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/test/cases"
 
+	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/policy/rules"
 	"github.com/sluicegate/sluice/runtime/strictjson"
+	"github.com/sluicegate/sluice/runtime/wire"
 )
 
 // The least of OPA's conformance cases that the closures must have answered: if most were left to OPA, that they agree would
@@ -81,14 +83,14 @@ func newDirectCase(t *testing.T, tc *cases.TestCase, c *ast.Compiler, ref ast.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := rules.Compile(c, base, ref)
+	b := &builder{ctx: t.Context(), loaded: &loaded{compiler: c, store: store}}
+	p, err := rules.Compile(c, base, ref, b.asking)
 	if err != nil {
 		return directCase{}, err
 	}
-	q, err := rego.New(rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(ref)))), rego.Compiler(c), rego.Store(store), rego.StrictBuiltinErrors(true),
-		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil })).PrepareForEval(t.Context())
-	if err != nil {
-		t.Fatalf("%s: %v", tc.Note, err)
+	q := b.query(ref)
+	if b.err != nil {
+		t.Fatalf("%s: %v", tc.Note, b.err)
 	}
 	return directCase{filepath.Base(tc.Filename) + " " + tc.Note, p, q}, nil
 }
@@ -145,4 +147,22 @@ func inputsOf(t *testing.T, tc *cases.TestCase) []ast.Value {
 		}
 	}
 	return out
+}
+
+// OPA is asked for one rule of several, but not where it and others must see one clock.
+func TestLeftToOPA(t *testing.T) {
+	f := func(rules string, want ...string) {
+		t.Helper()
+		_, p := compiled(t, rules)
+		if got := p.Entries()[0].LeftToOPA; !slices.Equal(got, want) {
+			t.Errorf("%s\ngot  %q\nwant %q", rules, got, want)
+		}
+		x := &exchange.Exchange{Principal: &exchange.Principal{Roles: []string{"a"}}, Request: &wire.Request{Model: "m"}}
+		if d, err := p.Decide(t.Context(), x, Facts{}); err != nil || !d.Allowed {
+			t.Errorf("%s\n%+v, %v", rules, d, err)
+		}
+	}
+	f(`decision := {"allowed": input.model == "m"}`)
+	f("decision := {\"allowed\": mocked == [\"m\", \"x\"]}\n\nmocked := [input.model, x] if x := plain with input.model as \"x\"\n\nplain := input.model", "data.sluice.mocked: p/m.rego:5:31: with")
+	f("decision := {\"allowed\": late}\n\nlate if time.now_ns() > 5", "data.sluice.decision: p/m.rego:5:9: time.now_ns is left to OPA")
 }

@@ -27,7 +27,7 @@ type entry[T any] struct {
 	stage   exchange.Stage
 	query   rego.PreparedEvalQuery
 	direct  *rules.Program // asked first; nil when only OPA can be asked
-	why     string         // why it is nil
+	left    []string       // the rules that OPA is asked for, and why
 	plan    *node
 	models  *node // plan's node of input.models; nil when they are not read
 	reads   reads
@@ -101,7 +101,7 @@ func (e *entry[T]) evaluateIn(ctx context.Context, input ast.Value, h how[T]) (t
 	timer := time.AfterFunc(h.within, cancel.Cancel)
 	defer timer.Stop()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
-	value, err := e.valueOf(ctx, input, cancel, h)
+	value, err := e.value(ctx, input, cancel, h)
 	switch {
 	case err != nil:
 		return t, e.explain(ctx, err, h.within)
@@ -114,8 +114,8 @@ func (e *entry[T]) evaluateIn(ctx context.Context, input ast.Value, h how[T]) (t
 	return t, nil
 }
 
-// valueOf gives the rule's value; nil where it is undefined.
-func (e *entry[T]) valueOf(ctx context.Context, input ast.Value, cancel topdown.Cancel, h how[T]) (ast.Value, error) {
+// value gives the rule's value; nil where it is undefined.
+func (e *entry[T]) value(ctx context.Context, input ast.Value, cancel topdown.Cancel, h how[T]) (ast.Value, error) {
 	if e.direct != nil {
 		if value, ok := e.direct.Eval(ctx, input, cancel); ok {
 			return value, nil
@@ -124,7 +124,11 @@ func (e *entry[T]) valueOf(ctx context.Context, input ast.Value, cancel topdown.
 	inner, stop := e.within(ctx, h.within)
 	defer stop()
 	options := append([]rego.EvalOption{rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp())}, e.options(h.outside)...)
-	rs, err := e.query.Eval(inner, options...)
+	return valueOf(e.query.Eval(inner, options...))
+}
+
+// valueOf takes the value out of what a query gave; nil where it is undefined.
+func valueOf(rs rego.ResultSet, err error) (ast.Value, error) {
 	if err != nil || len(rs) == 0 {
 		return nil, err
 	}
@@ -182,7 +186,7 @@ func (e *entry[T]) fail(err error) error {
 
 // describe tells what the entry point reads and how its memo does.
 func (e *entry[T]) describe() Entry {
-	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}, NotDirect: e.why}
+	d := Entry{Rule: e.rule, Reads: e.plan.paths(ast.InputRootRef), Blocks: map[string]int{}, LeftToOPA: e.left}
 	for _, b := range e.reads.blockers {
 		d.NotMemoised = append(d.NotMemoised, b.text)
 		d.Blocks[b.reason]++

@@ -27,7 +27,7 @@ type EntryCost struct {
 	Hits        uint64   `json:"hits"`        // of the first asking about each input: from the memo
 	Misses      uint64   `json:"misses"`
 	NotMemoised []string `json:"not_memoised,omitempty"` // why no answer is remembered
-	NotDirect   string   `json:"not_direct,omitempty"`   // why OPA's evaluator is asked and not closures made of the rules
+	LeftToOPA   []string `json:"left_to_opa,omitempty"`  // rules that OPA's evaluator is asked for, and why
 	Failed      int      `json:"failed"`                 // inputs without a valid answer
 }
 
@@ -110,7 +110,7 @@ func (s Source) measure(ctx context.Context, o Options, long time.Duration, prep
 		return m, ErrNothingToAsk
 	}
 	for _, e := range warm.Entries() {
-		c := EntryCost{Rule: e.Rule, NotMemoised: e.NotMemoised, NotDirect: e.NotDirect}
+		c := EntryCost{Rule: e.Rule, NotMemoised: e.NotMemoised, LeftToOPA: e.LeftToOPA}
 		c.measure(ctx, warm, cold, questions(probes, e.Rule), long)
 		m.Entries = append(m.Entries, c)
 	}

@@ -133,7 +133,7 @@ type Entry struct {
 	Reads       []string       // the parts of input it can read, such as "input.principal.roles"
 	NotMemoised []string       // why its answers are not memoised, with positions; empty when they are
 	Blocks      map[string]int // how many of those there are, by BlockReasons
-	NotDirect   string         // why OPA's evaluator is asked and not closures made of the rules, with the place; "" when it is they
+	LeftToOPA   []string       // rules that OPA's evaluator is asked for, since no closures are made of them, and why, with the place
 	Hits        uint64         // answers given from the memo
 	Misses      uint64         // answers that had to be evaluated although they are memoised
 }

@@ -39,7 +39,7 @@ var conditions = []string{
 	`o$ := S; every x$ in S { x$ != o$ }`, `o$ := S; every k$, x$ in S { S[k$] == x$ }`, `o$ := S; not f(o$)`, `o$ := f(S)`, `o$ := g(S, S)`, `o$ := h(S)`,
 	`o$ := S > S`, `o$ := S; o$ >= S`, `o$ := S; o$ < S`, `x$ := S; y$ := x$[z$]; o$ := [z$, y$]`, `o$ := S; data.d[o$]`, `o$ := S; S[o$] == S`,
 	`o$ := S; startswith(o$, "x")`, `o$ := concat(",", S)`, `o$ := sort(S)`, `o$ := max(S)`, `o$ := S; glob.match("x*", null, o$)`, `o$ := type_name(S)`,
-	`o$ := {x$ | x$ := set0[_]}; set0[o$]`, `set1[o$]`, `map0[o$]`, `o$ := map0[k$]; set0[k$]`, `set0[["x", o$]]`, `o$ := S; set1[o$]`, `o$ := data.e[i$]; data.e[i$] != S`, `o$ := S; not not1(o$)`, `o$ := [S, S]`, `o$ := to_number(S)`, `o$ := json.unmarshal(json.marshal(S))`,
+	`o$ := {x$ | x$ := set0[_]}; set0[o$]`, `set1[o$]`, `map0[o$]`, `o$ := map0[k$]; set0[k$]`, `set0[["x", o$]]`, `o$ := S; set1[o$]`, `o$ := data.e[i$]; data.e[i$] != S`, `o$ := S; not not1(o$)`, `o$ := [S, S]`, `o$ := to_number(S)`, `walk(S, [_, o$])`, `o$ := S with input.k as "x"`, `o$ := json.unmarshal(json.marshal(S))`,
 	`o$ := {S, S}`, `o$ := json.marshal(S)`, `some o$; S[o$] == S`, `o$ := array.concat(S, S)`, `o$ := S; is_string(o$)`, `o$ := S; x$ := [z$ | z$ := o$[_]]; count(x$) > 0`,
 }
 
@@ -173,6 +173,25 @@ func (g *generator) document(keys ...string) map[string]any {
 	return out
 }
 
+// asking asks OPA for rules.
+func asking(t *testing.T, c *ast.Compiler, data map[string]any) func(ast.Ref) rules.Ask {
+	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
+	return func(ref ast.Ref) rules.Ask {
+		q, err := rego.New(rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(ref)))), rego.Compiler(c), rego.StrictBuiltinErrors(true), rego.Store(store),
+			rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil })).PrepareForEval(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(ctx context.Context, input ast.Value, _ topdown.Cancel) (*ast.Term, error) {
+			rs, err := q.Eval(ctx, rego.EvalParsedInput(input))
+			if err != nil || len(rs) == 0 {
+				return nil, err
+			}
+			return ast.NewTerm(rs[0].Expressions[0].Value.(ast.Value)), nil
+		}
+	}
+}
+
 // compare evaluates one generated module over some inputs both ways.
 func compare(t *testing.T, seed uint64) (compiled bool, answers int) {
 	t.Helper()
@@ -189,16 +208,12 @@ func compare(t *testing.T, seed uint64) (compiled bool, answers int) {
 	}
 	base := ast.MustInterfaceToValue(data)
 	ref := ast.MustParseRef("data.p.result")
-	p, err := rules.Compile(c, base, ref)
+	opa := asking(t, c, data)
+	p, err := rules.Compile(c, base, ref, opa)
 	if err != nil {
 		return false, 0
 	}
-	q, err := rego.New(rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(ref)))), rego.Compiler(c), rego.StrictBuiltinErrors(true),
-		rego.Store(inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))),
-		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil })).PrepareForEval(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ask := opa(ref)
 	for range 20 {
 		doc := g.document("a", "b", "c", "k", "n")
 		if g.IntN(2) == 0 {
@@ -210,11 +225,7 @@ func compare(t *testing.T, seed uint64) (compiled bool, answers int) {
 			continue
 		}
 		answers++
-		rs, err := q.Eval(context.Background(), rego.EvalParsedInput(input))
-		var want ast.Value
-		if len(rs) > 0 {
-			want = rs[0].Expressions[0].Value.(ast.Value)
-		}
+		want, err := ask(context.Background(), input, nil)
 		if err != nil || want == nil || got == nil || want.String() != got.String() {
 			t.Fatalf("seed %d: input %v, data %v:\ngot  %v\nwant %v, %v\n%s", seed, input, base, got, want, err, text)
 		}
@@ -249,7 +260,7 @@ func FuzzAgainstOPA(f *testing.F) {
 // An evaluation that is cancelled gives no answer.
 func TestCancel(t *testing.T) {
 	c := ast.MustCompileModules(map[string]string{"p.rego": "package p\n\nresult := count([x | some x in input.a; some y in input.a; some z in input.a; x + y + z == -1])"})
-	p, err := rules.Compile(c, ast.NewObject(), ast.MustParseRef("data.p.result"))
+	p, err := rules.Compile(c, ast.NewObject(), ast.MustParseRef("data.p.result"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

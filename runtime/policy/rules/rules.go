@@ -1,9 +1,10 @@
 // Package rules evaluates compiled Rego rules as Go closures, some twenty times as fast as the evaluator of OPA, which
 // stays the one that says what Rego means.
 //
-// A Program is made of the rules that one entry point reaches. It is not made at all where one of them uses what this
-// package does not know; and where an evaluation meets anything out of the common (an error of a built-in, two values for
-// one rule, a number spelled in an unusual way, its time over), it gives no answer. In both cases OPA is to be asked.
+// A Program is made of the rules that one entry point reaches. A rule that uses what this package does not know is asked of
+// OPA, by itself where its value is all that the others need of it; else there is no Program. Where an evaluation meets
+// anything out of the common (an error of a built-in, two values for one rule, a number spelled in an unusual way, its time
+// over), it gives no answer, and OPA is to be asked.
 //
 // What it does answer is what OPA answers. The rules are those that OPA's compiler has made safe and put in order, values
 // are OPA's, compared by OPA, and so are the built-ins. And it is never lazier: OPA passes over rules that its index rules
@@ -29,18 +30,23 @@ type Program struct {
 	docs   int       // documents that an evaluation may meet
 	inputs []ast.Ref // the parts of input that are read by constant paths
 	runs   sync.Pool
+	left   []string
 	models atomic.Pointer[ast.Term] // input.models when last looked at: big, and the same for many inputs
 }
 
+// Ask evaluates a rule with OPA. It gives nil where the rule is undefined.
+type Ask func(ctx context.Context, input ast.Value, cancel topdown.Cancel) (*ast.Term, error)
+
 // Compile makes a Program of the complete or partial rule at ref. data is the base document, which must not change from then
-// on. The error says where and why OPA has to be asked instead.
-func Compile(c *ast.Compiler, data ast.Value, ref ast.Ref) (p *Program, err error) {
+// on. opa gives the way to ask OPA for a rule; nil where its value may differ from one asking to the next, or there is no way.
+// The error says where and why OPA has to be asked instead.
+func Compile(c *ast.Compiler, data ast.Value, ref ast.Ref, opa func(ast.Ref) Ask) (p *Program, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			p, err = nil, fmt.Errorf("making closures of the rules panicked (%T)", v)
 		}
 	}()
-	b := &builder{compiler: c, data: ast.NewTerm(data), documents: map[string]*document{}, functions: map[string]*function{}, inputs: map[string]int{}}
+	b := &builder{compiler: c, opa: opa, data: ast.NewTerm(data), documents: map[string]*document{}, functions: map[string]*function{}, inputs: map[string]int{}}
 	if !usual(b.data) {
 		return nil, errors.New("data has a number that is spelled in an unusual way, such as 1.0 for 1")
 	}
@@ -50,12 +56,15 @@ func Compile(c *ast.Compiler, data ast.Value, ref ast.Ref) (p *Program, err erro
 			return nil, fmt.Errorf("there is no rule %v", ref)
 		}
 	}
-	root := b.document(ref, node, nil)
+	root := b.newDocument(ref, node, nil)
 	if b.refusal != nil {
 		return nil, b.refusal
 	}
-	return &Program{root: root, docs: b.docs, inputs: b.paths}, nil
+	return &Program{root: root, docs: b.docs, inputs: b.paths, left: b.left}, nil
 }
+
+// Left tells which rules are asked of OPA, and why.
+func (p *Program) Left() []string { return p.left }
 
 // Eval gives the rule's value for an input; nil where it is undefined. Without ok there is no answer, and OPA is to be asked.
 // cancel ends it before its time.

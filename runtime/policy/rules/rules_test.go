@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -49,7 +50,7 @@ func program(t *testing.T, module, data string) (*Program, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Compile(c, ast.MustParseTerm(data).Value, ast.MustParseRef("data.p.result"))
+	return Compile(c, ast.MustParseTerm(data).Value, ast.MustParseRef("data.p.result"), nil)
 }
 
 // What is not known is left to OPA, with its place.
@@ -67,6 +68,43 @@ func TestLeftToOPA(t *testing.T) {
 	f("result := data.q\n\nq := 1", `{"q": 1.0}`, "data has a number that is spelled in an unusual way")
 	f("result.a := 1\n\nresult.b := 2", `{}`, "data.p.result is no single rule")
 	f("result := 1.0 + input.a", `{}`, "a number that is spelled in an unusual way")
+}
+
+// A rule that is not known is asked of OPA by itself, if it can be; what fails there has no answer here.
+func TestAskedOfOPA(t *testing.T) {
+	c, err := ast.CompileModules(map[string]string{"p.rego": "package p\n\nresult := [x, other, f(1)] if x := input.a\n\nother := count(deep)\n\ndeep := [x | walk(input, x)]\n\nf(x) := x + count(deep)"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, fails := 0, error(nil)
+	opa := func(ref ast.Ref) Ask {
+		if ref.String() != "data.p.deep" {
+			return nil
+		}
+		return func(context.Context, ast.Value, topdown.Cancel) (*ast.Term, error) {
+			asked++
+			return ast.MustParseTerm("[1, 2]"), fails
+		}
+	}
+	p, err := Compile(c, ast.NewObject(), ast.MustParseRef("data.p.result"), opa)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := p.Left(); len(left) != 1 || left[0] != "data.p.deep: p.rego:7:14: walk is left to OPA" {
+		t.Error(left)
+	}
+	input := ast.MustParseTerm(`{"a": 7}`).Value
+	if v, ok := p.Eval(context.Background(), input, nil); !ok || v.String() != "[7, 2, 3]" || asked != 1 {
+		t.Errorf("got %v, asked %d times", v, asked)
+	}
+	fails = errors.New("failed")
+	if v, ok := p.Eval(context.Background(), input, nil); ok {
+		t.Errorf("got %v", v)
+	}
+	none := func(ast.Ref) Ask { return nil }
+	if _, err := Compile(c, ast.NewObject(), ast.MustParseRef("data.p.result"), none); err == nil || !strings.Contains(err.Error(), "walk is left to OPA") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // No answer is given where OPA has more to say than a value.
