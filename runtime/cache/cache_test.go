@@ -389,3 +389,57 @@ func BenchmarkFlight(b *testing.B) {
 		r.Close()
 	}
 }
+
+// A producer that reads what it writes is not held up by itself, however large the answer, and is told of the first who
+// follows.
+func TestLeaderProduces(t *testing.T) {
+	c := cache.New(cache.Options{Bytes: 1 << 20, MaxEntry: 100})
+	lead := func() (*cache.Flight, *cache.Reader, chan struct{}) {
+		f, r, _ := c.Join(t.Context(), key("k"))
+		f.Begin(cache.Head{Stream: true})
+		joined := make(chan struct{})
+		f.Lead(func() { close(joined) }) // twice would panic
+		return f, r, joined
+	}
+	f, r, joined := lead()
+	var got []cache.Frame
+	for i := range 50 {
+		if err := f.Write(frame(60)); err != nil {
+			t.Fatal(err)
+		}
+		var ok bool
+		var err error
+		if got, ok, err = r.Poll(got); !ok || err != nil || len(got) != i+1 {
+			t.Fatalf("after frame %d: %d frames, %v, %v", i, len(got), ok, err)
+		}
+	}
+	if got, ok, err := r.Poll(nil); len(got) > 0 || ok || err != nil {
+		t.Errorf("polled %d frames, %v, %v, before the end", len(got), ok, err)
+	}
+	f.Finish(nil, wire.Usage{}, key("k"), nil)
+	if _, ok, err := r.Poll(nil); ok || !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %v, %v", ok, err)
+	}
+	if f.Context().Err() != nil {
+		t.Error("the call was ended before it was closed")
+	}
+	if f.Close(); f.Context().Err() == nil {
+		t.Error("Close did not end the context")
+	}
+	select {
+	case <-joined:
+		t.Error("told of somebody, where nobody followed")
+	default:
+	}
+
+	f, _, joined = lead()
+	for range 2 {
+		_, other, lead := c.Join(t.Context(), key("k"))
+		if lead {
+			t.Fatal("a follower leads")
+		}
+		defer other.Close()
+	}
+	<-joined
+	f.Finish(nil, wire.Usage{}, key("k"), nil)
+}

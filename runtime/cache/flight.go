@@ -23,6 +23,8 @@ var ErrLagged = errors.New("cache: reader fell too far behind the answer")
 // then on nobody can join, only MaxEntry bytes are kept, a reader further behind than that is cut, and the last reader
 // left slows the producer down instead. The call is cancelled when the last reader leaves, so a follower survives
 // its leader.
+//
+// While the leader is the only reader it may be the producer too: see Lead.
 type Flight struct {
 	cache  *Cache
 	key    Key
@@ -41,7 +43,9 @@ type Flight struct {
 	err     error
 	usage   wire.Usage
 	readers []*Reader
-	space   bell // rung for a producer that waits
+	space   bell   // rung for a producer that waits
+	own     bool   // the producer reads what it writes; see Lead
+	joined  func() // to be called when somebody else follows
 }
 
 // Head is what is known when an answer begins.
@@ -56,7 +60,6 @@ type Reader struct {
 	f    *Flight
 	next int
 	cut  bool
-	woke bool // see Wake
 	news bell // rung when there is something to read
 }
 
@@ -115,8 +118,36 @@ func (c *Cache) newFlight(ctx context.Context, k Key) *Flight {
 	return f
 }
 
-// Context ends when the last reader has left or the flight has finished.
+// Context ends when the last reader has left before the flight was finished, or with Close.
 func (f *Flight) Context() context.Context { return f.ctx }
+
+// Close ends the flight's context. It comes after Finish, when the upstream call has been ended in good order.
+func (f *Flight) Close() { f.cancel(nil) }
+
+// Lead says that the goroutine which writes the frames is the first reader's own and reads them itself, with Poll, so that
+// no frame passes between goroutines. It calls joined once, on a goroutine of its own, when somebody else follows: that
+// one is to take the producing over, and says so with TakeOver before it writes.
+func (f *Flight) Lead(joined func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.own, f.joined = true, joined
+	f.hail()
+}
+
+// TakeOver says that the producer is from now on no reader.
+func (f *Flight) TakeOver() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.own = false
+}
+
+// hail calls joined if there is somebody else. The lock is held.
+func (f *Flight) hail() {
+	if f.joined != nil && len(f.readers) > 1 {
+		go f.joined()
+		f.joined = nil
+	}
+}
 
 // Begin says where the answer comes from. It must come before the first Write.
 func (f *Flight) Begin(h Head) {
@@ -140,7 +171,7 @@ func (f *Flight) Write(frame Frame) error {
 		f.mu.Lock()
 	}
 	f.signal()
-	for !f.whole && f.head.Stream { // a whole answer is one frame, and its producer may be its reader
+	for !f.whole && f.head.Stream && !f.own { // a whole answer is one frame, and its producer may be its reader
 		f.trim()
 		if f.bytes <= f.cache.opts.MaxEntry || f.ctx.Err() != nil {
 			break
@@ -191,7 +222,6 @@ func (f *Flight) Finish(err error, usage wire.Usage, key Key, entry *Entry) bool
 	f.mu.Unlock()
 	stored := keep && f.cache.Put(key, entry)
 	f.unregister() // after Put: whoever comes between finds the flight or the entry, never neither
-	f.cancel(nil)
 	return stored
 }
 
@@ -216,6 +246,7 @@ func (f *Flight) follow() *Reader {
 	}
 	r := &Reader{f: f, news: newBell()}
 	f.readers = append(f.readers, r)
+	f.hail()
 	return r
 }
 
@@ -254,33 +285,16 @@ func (r *Reader) Head(ctx context.Context) (Head, error) {
 	return f.head, nil
 }
 
-// Next appends to dst all frames that are there and not yet read, waiting for at least one, or for Wake. The frames are shared and
+// Next appends to dst all frames that are there and not yet read, waiting for at least one. The frames are shared and
 // must not be changed. After the last one it returns io.EOF for a complete answer, else the producer's error.
 func (r *Reader) Next(ctx context.Context, dst []Frame) ([]Frame, error) {
 	f := r.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for {
-		if r.cut {
-			return dst, ErrLagged
-		}
-		if n := f.base + len(f.frames); r.next < n {
-			dst = append(dst, f.frames[r.next-f.base:]...)
-			r.next = n
-			if !f.whole {
-				f.space.ring()
-			}
-			return dst, nil
-		}
-		if f.done {
-			if f.err != nil {
-				return dst, f.err
-			}
-			return dst, io.EOF
-		}
-		if r.woke {
-			r.woke = false
-			return dst, nil
+		dst, ok, err := r.take(dst)
+		if ok || err != nil {
+			return dst, err
 		}
 		if err := f.wait(ctx, r.news); err != nil {
 			return dst, err
@@ -288,12 +302,37 @@ func (r *Reader) Next(ctx context.Context, dst []Frame) ([]Frame, error) {
 	}
 }
 
-// Wake has a Next that waits, or else the next one that would, return without frames. It may come from any goroutine.
-func (r *Reader) Wake() {
+// Poll is Next without waiting: ok is false where there is nothing yet.
+func (r *Reader) Poll(dst []Frame) (_ []Frame, ok bool, err error) {
 	r.f.mu.Lock()
 	defer r.f.mu.Unlock()
-	r.woke = true
-	r.news.ring()
+	return r.take(dst)
+}
+
+// take appends what is there. The lock is held.
+func (r *Reader) take(dst []Frame) (_ []Frame, ok bool, err error) {
+	f := r.f
+	if r.cut {
+		return dst, false, ErrLagged
+	}
+	n := f.base + len(f.frames)
+	switch {
+	case r.next < n:
+		dst = append(dst, f.frames[r.next-f.base:]...)
+		r.next = n
+		if f.own && !f.whole {
+			f.trim()
+		} else if !f.whole {
+			f.space.ring()
+		}
+		return dst, true, nil
+	case !f.done:
+		return dst, false, nil
+	case f.err != nil:
+		return dst, false, f.err
+	default:
+		return dst, false, io.EOF
+	}
 }
 
 // Usage is the answer's usage, once Next has returned io.EOF.

@@ -3,13 +3,9 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sluicegate/sluice/runtime/cache"
 	"github.com/sluicegate/sluice/runtime/exchange"
@@ -144,14 +140,17 @@ func (r *run) consider(pools []*upstream.Pool, c upstream.Constraint, plan []ups
 	}
 }
 
-// lead makes the flight's answer. A whole answer is made here; a stream is followed by a goroutine of its own, so that
-// the answer comes in at the model server's pace however slow this caller is, and goes on for others when it leaves.
-func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *cache.Reader) (source, error) {
+// lead makes the flight's answer: a whole one here, a stream as it is read.
+func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *cache.Reader) (_ source, err error) {
 	r.leave = context.AfterFunc(ctx, reader.Close) // the last reader to leave ends the call
+	p := &producer{r: r, flight: f, key: key}
 	defer func() {
 		if defect := recover(); defect != nil { // whoever has joined must not wait for an answer that nobody makes
-			f.Finish(exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil), wire.Usage{}, key, nil)
+			f.Finish(errDefect, wire.Usage{}, key, nil)
 			panic(defect)
+		}
+		if r.produced == nil {
+			f.Close()
 		}
 	}()
 	targets, err := r.route()
@@ -166,17 +165,12 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 		f.Finish(err, wire.Usage{}, key, nil)
 		return nil, err
 	}
-	r.returned = reply.Header
-	p := &producer{r: r, flight: f, reply: reply, key: key, head: cache.Head{
-		Model: target.Model, Endpoint: target.Endpoint.Name(), Stream: reply.Events != nil,
-	}}
-	r.producer = p
+	r.returned, r.producer = reply.Header, p
+	p.reply, p.head = reply, cache.Head{Model: target.Model, Endpoint: target.Endpoint.Name(), Stream: reply.Events != nil}
 	if reply.Events == nil {
 		return reader, p.whole()
 	}
-	r.produced = make(chan struct{})
-	go p.follow(r.produced)
-	return reader, nil
+	return p.stream(reader), nil
 }
 
 // call makes the request for one endpoint.
@@ -195,145 +189,10 @@ func (r *run) attempted(a exchange.Attempt) {
 	r.p.Metrics.Attempt(a)
 }
 
-// producer turns one upstream reply into the frames of a flight: read, filtered, not yet restored.
-type producer struct {
-	r      *run
-	flight *cache.Flight
-	reply  *upstream.Reply
-	head   cache.Head
-	key    cache.Key
-	usage  wire.Usage
-	sent   int // events so far
-	said   int // bytes of text that came
-}
-
-// whole produces a whole answer.
-func (p *producer) whole() error {
-	defer p.close()
-	frame, err := p.filtered()
-	if err == nil {
-		p.flight.Begin(p.head)
-		err = p.flight.Write(cache.Frame{Data: frame})
-	}
-	p.finish(err)
-	if err != nil {
-		return exchange.AsError(exchange.StageAnswer, err)
-	}
-	return nil
-}
-
-func (p *producer) filtered() ([]byte, error) {
-	a, err := p.r.x.Request.Format.Answer(p.reply.Body)
-	if err != nil {
-		return nil, exchange.Fail(exchange.StageAnswer, wire.UpstreamError, "the model server's answer cannot be read", err)
-	}
-	defer a.Doc.Release()
-	p.usage = a.Usage
-	p.heard(a.Pieces)
-	if p.r.pass.NeedsAnswer() {
-		if err := p.r.pass.Answer(p.flight.Context(), a); err != nil {
-			return nil, err
-		}
-	}
-	p.mint(a.IDs)
-	return a.Doc.Append(nil), nil
-}
-
-// follow produces a stream until its end.
-func (p *producer) follow(done chan<- struct{}) {
-	defer close(done)
-	defer p.close()
-	defer func() {
-		if defect := recover(); defect != nil {
-			p.r.p.Logger.Error("stream panicked", "id", p.r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
-			p.flight.Finish(exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil), p.usage, p.key, nil)
-		}
-	}()
-	p.flight.Begin(p.head)
-	p.finish(p.events())
-}
-
-func (p *producer) events() error {
-	ctx := p.flight.Context()
-	lanes := p.r.pass.Stream()
-	for {
-		data, err := p.reply.Events.Next()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return p.interrupted(err)
-		}
-		if err != nil {
-			break
-		}
-		ev, err := p.r.x.Request.Format.Event(data)
-		if err != nil {
-			return exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server sent an event that cannot be read", err)
-		}
-		if ev.Error {
-			return exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server reported a failure in the stream", nil)
-		}
-		if ev.Done {
-			break
-		}
-		if ev.Usage != nil {
-			p.usage = p.usage.Then(*ev.Usage)
-		}
-		p.heard(ev.Pieces)
-		if err := p.write(lanes.Event(ctx, ev)); err != nil {
-			return err
-		}
-	}
-	return p.write(lanes.End(ctx))
-}
-
-func (p *producer) write(evs []*wire.Event, err error) error {
-	if err != nil {
-		return err
-	}
-	for _, ev := range evs {
-		p.mint(ev.IDs)
-		if f, ok := ev.Format.(wire.Numbered); ok { // some were dropped on the way, or added
-			f.Number(ev, p.sent)
-		}
-		p.sent++
-		frame := cache.Frame{Data: ev.Doc.Append(nil), Usage: ev.UsageEnd}
-		ev.Doc.Release()
-		if err := p.flight.Write(frame); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// interrupted is the fault of a stream that ended before its end.
-func (p *producer) interrupted(err error) error {
-	if cause := context.Cause(p.flight.Context()); cause != nil {
-		return cause
-	}
-	return exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server's stream ended early", err)
-}
-
 // upstreamFault is the fault behind a failed forward.
 func upstreamFault(err error) error {
 	if f := (*upstream.Failure)(nil); errors.As(err, &f) {
 		return &exchange.Error{Stage: exchange.StageForward, Fault: f.Fault(), Cause: err}
 	}
 	return exchange.AsError(exchange.StageForward, err)
-}
-
-// close ends the reply. That its connection could not be closed in good order changes nothing any more.
-func (p *producer) close() { _ = p.reply.Close() }
-
-// finish ends the flight and stores the answer where the decision says so. An answer of another model than the first
-// allowed one is not stored: it would be found under the first one's name. Nor is one that a filter failed open on.
-func (p *producer) finish(err error) {
-	p.estimate(err == nil)
-	d := &p.r.x.Decision
-	var entry *cache.Entry
-	if err == nil && d.Cache.Mode == exchange.CacheReadWrite && p.head.Model == d.Models[0] && len(p.r.pass.FailedOpen()) == 0 {
-		entry = &cache.Entry{}
-		if d.Cache.TTL > 0 {
-			entry.Expires = time.Now().Add(d.Cache.TTL)
-		}
-	}
-	p.flight.Finish(err, p.usage, p.key, entry)
 }

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/cache"
@@ -12,62 +11,78 @@ import (
 // comment is a heartbeat: a comment, which every reader of event streams skips (WHATWG HTML, 9.2.6).
 var comment = []byte(": ping\n\n")
 
-// pulse wakes the reader of a stream at intervals, so that a caller, and whatever stands between, sees that a model server
-// which thinks, or a filter which holds text back, is not a connection that broke.
+// pulse sends a comment where nothing else was sent for so long, so that a caller, and whatever stands between, sees that a
+// model server which thinks, or a filter which holds text back, is not a connection that broke.
 //
 // It begins with the answer and not before: until its first event is there a stream can still become an answer of another
 // endpoint, or an error with its own status, and a heartbeat would be the end of that.
 type pulse struct {
-	timer  *time.Timer
-	every  atomic.Int64                 // nanoseconds
-	reader atomic.Pointer[cache.Reader] // nil while it is nobody's
+	mu    sync.Mutex // held while the caller is written to
+	timer *time.Timer
+	every time.Duration
+	run   *run // nil while it is nobody's
+	sent  bool // something, since the last beat was due
+	err   error
 }
 
-// pulses holds those that are nobody's. One that goes off late wakes its next owner once too early, which costs nothing.
+// pulses holds those that are nobody's. One that goes off late beats too early for its next owner, which costs nothing.
 var pulses = sync.Pool{New: func() any {
 	p := new(pulse)
 	p.timer = time.AfterFunc(time.Hour, p.beat)
 	return p
 }}
 
-func (p *pulse) beat() {
-	if r := p.reader.Load(); r != nil {
-		r.Wake()
-		p.timer.Reset(time.Duration(p.every.Load()))
-	}
-}
-
-// heartbeat begins the heartbeats of a stream that may be silent: one that is still coming in. It may be nil.
+// heartbeat begins the heartbeats of a stream. It may be nil, which does nothing.
 func (r *run) heartbeat(src source) *pulse {
-	reader, ok := src.(*cache.Reader)
-	if !ok || r.snap.Heartbeat <= 0 {
+	if _, stored := src.(*cache.EntryReader); stored || r.snap.Heartbeat <= 0 {
 		return nil
 	}
 	p := pulses.Get().(*pulse)
-	p.every.Store(int64(r.snap.Heartbeat))
-	p.reader.Store(reader)
-	p.timer.Reset(time.Duration(p.every.Load()))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.run, p.every, p.sent, p.err = r, r.snap.Heartbeat, false, nil
+	p.timer.Reset(p.every)
 	return p
+}
+
+// beat sends a heartbeat if the stream has begun and is silent. A caller that cannot be written to is gone.
+func (p *pulse) beat() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run == nil {
+		return
+	}
+	if p.run.begun && !p.sent {
+		if p.err = p.run.caller.Send(comment); p.err != nil {
+			p.run.cancel(p.err)
+			return
+		}
+	}
+	p.sent = false
+	p.timer.Reset(p.every)
+}
+
+// send sends what the run has made, between two beats.
+func (p *pulse) send(ctx context.Context, r *run) error {
+	if p == nil {
+		return r.send(ctx)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return r.gone(ctx, p.err)
+	}
+	p.sent = p.sent || len(r.out) > 0
+	return r.send(ctx)
 }
 
 func (p *pulse) stop() {
 	if p == nil {
 		return
 	}
-	p.reader.Store(nil)
+	p.mu.Lock()
+	p.run = nil
+	p.mu.Unlock()
 	p.timer.Stop()
 	pulses.Put(p)
-}
-
-// beat sends a heartbeat if the stream has begun and nothing was sent since the last one was due.
-func (r *run) beat(ctx context.Context) error {
-	silent := r.begun && !r.sent
-	r.sent = false
-	if !silent {
-		return nil
-	}
-	if err := r.caller.Send(comment); err != nil {
-		return r.gone(ctx, err)
-	}
-	return nil
 }

@@ -49,7 +49,7 @@ type Pipeline struct {
 
 // New makes a Pipeline.
 func New(o Options) *Pipeline {
-	return &Pipeline{Options: o, running: running{runs: map[*run]context.CancelCauseFunc{}}}
+	return &Pipeline{Options: o, running: running{runs: map[*run]struct{}{}}}
 }
 
 // Caller is the other end of an exchange: the request is read from it, the answer written to it. All methods are called
@@ -85,10 +85,10 @@ type run struct {
 	reserved   bool
 	pin        *place // the endpoint that keeps what the request names; nil: any
 	minted     map[minted][]byte
-	begun      bool          // bytes of an answer were sent
-	sent       bool          // and some since the last heartbeat was due
+	begun      bool // bytes of an answer were sent
+	cancel     context.CancelCauseFunc
 	producer   *producer     // of the answer that this exchange asked a model server for; nil before it has begun
-	produced   chan struct{} // closed when the goroutine that follows an upstream stream has ended; nil if there is none
+	produced   chan struct{} // closed when the stream that the model server sends has ended; nil if there is none
 	leave      func() bool   // stops watching for the caller's going away; nil before there is an upstream call
 	principal  atomic.Pointer[exchange.Principal]
 	returned   []upstream.Field // of the model server's answer, for the caller; none on a hit
@@ -127,16 +127,16 @@ func (p *Pipeline) exchange(ctx context.Context, s exchange.Surface, c Caller, f
 		notReady(s, c)
 		return
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
 	r := p.begin(snap, s, c)
-	p.running.add(r, cancel)
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	p.running.add(r)
 	defer func() {
 		defect := recover()
 		if defect != nil {
 			p.Logger.Error("exchange panicked", "id", r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
 			r.fail(ctx, exchange.Fail(exchange.StageReply, wire.Internal, "internal error", nil))
 		}
-		cancel(nil)
+		r.cancel(nil)
 		r.finish()
 		p.running.remove(r) // after the record: Drain waits for it too
 		snap.release()

@@ -26,8 +26,8 @@ func (r *run) ended(o exchange.Outcome) {
 	}
 }
 
-// finish runs once for every exchange, whatever happened: it waits for the goroutine that followed the upstream's
-// stream, writes the record, counts, logs, and gives back what the exchange held.
+// finish runs once for every exchange, whatever happened: it waits for the end of the upstream's stream, which may
+// go on for others, writes the record, counts, logs, and gives back what the exchange held.
 func (r *run) finish() {
 	if r.leave != nil {
 		r.leave()

@@ -108,12 +108,11 @@ type editor interface {
 
 // stream sends a streamed answer, each event as soon as it is there.
 func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
-	w := writer{r: r, stream: head.Stream, verbatim: r.verbatim(head)}
+	w := writer{r: r, stream: head.Stream, verbatim: r.verbatim(head), beat: r.heartbeat(src)}
+	defer w.beat.stop()
 	if r.pass.NeedsRestore() {
 		w.restore = r.pass.RestoreStream(r.x.Decision.Restore)
 	}
-	beat := r.heartbeat(src)
-	defer beat.stop()
 	var frames []cache.Frame
 	for {
 		var err error
@@ -124,19 +123,13 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 		if err != nil {
 			return exchange.AsError(exchange.StageForward, err)
 		}
-		if len(frames) == 0 {
-			if err := r.beat(ctx); err != nil {
-				return err
-			}
-			continue
-		}
 		r.out = r.out[:0]
 		for _, f := range frames {
 			if err := w.frame(ctx, f); err != nil {
 				return exchange.AsError(exchange.StageReply, err)
 			}
 		}
-		if err := r.send(ctx); err != nil {
+		if err := w.beat.send(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -148,7 +141,8 @@ type writer struct {
 	stream   bool              // a frame is one event; else it is a whole answer, to be split
 	verbatim exchange.Verbatim // nil where frames must be read
 	restore  editor            // nil where there is nothing to restore
-	sent     int               // events that were read and written so far
+	beat     *pulse
+	sent     int // events that were read and written so far
 }
 
 func (w *writer) frame(ctx context.Context, f cache.Frame) error {
@@ -218,7 +212,7 @@ func (w *writer) end(ctx context.Context, src source) error {
 	}
 	r.x.Usage = src.Usage()
 	r.out = r.surface.End(r.out)
-	if err := r.send(ctx); err != nil {
+	if err := w.beat.send(ctx, r); err != nil {
 		return err
 	}
 	r.ended(exchange.Outcome{Kind: exchange.Complete, Status: 200})
@@ -237,7 +231,6 @@ func (r *run) send(ctx context.Context) error {
 			return r.gone(ctx, err)
 		}
 	}
-	r.sent = true
 	if err := r.caller.Send(r.out); err != nil {
 		return r.gone(ctx, err)
 	}

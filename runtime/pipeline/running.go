@@ -18,7 +18,7 @@ var (
 // end them.
 type running struct {
 	mu      sync.Mutex
-	runs    map[*run]context.CancelCauseFunc
+	runs    map[*run]struct{}
 	retired []retired
 	idle    chan struct{} // closed when runs becomes empty while someone waits
 }
@@ -28,9 +28,9 @@ type retired struct {
 	at   time.Time
 }
 
-func (s *running) add(r *run, cancel context.CancelCauseFunc) {
+func (s *running) add(r *run) {
 	s.mu.Lock()
-	s.runs[r] = cancel
+	s.runs[r] = struct{}{}
 	s.mu.Unlock()
 }
 
@@ -54,9 +54,9 @@ func (s *running) len() int {
 func (s *running) revoke(snap *Snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for r, cancel := range s.runs {
+	for r := range s.runs {
 		if who := r.principal.Load(); who != nil && !snap.Auth.Valid(who) {
-			cancel(errRevoked)
+			r.cancel(errRevoked)
 		}
 	}
 }
@@ -85,9 +85,9 @@ func (s *running) expire(maxAge time.Duration) int {
 	}
 	clear(s.retired[len(kept):])
 	s.retired = kept
-	for r, cancel := range s.runs {
+	for r := range s.runs {
 		if old[r.snap] {
-			cancel(errTooOld)
+			r.cancel(errTooOld)
 		}
 	}
 	return len(kept)
@@ -106,8 +106,8 @@ func (s *running) drain(ctx context.Context) {
 		}
 		idle := s.idle
 		if ctx.Err() != nil {
-			for _, cancel := range s.runs {
-				cancel(errDrained)
+			for r := range s.runs {
+				r.cancel(errDrained)
 			}
 		}
 		s.mu.Unlock()

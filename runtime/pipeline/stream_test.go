@@ -139,3 +139,49 @@ func TestUsageIsAlwaysKnown(t *testing.T) {
 	f("departed", modelserver.Hang(modelserver.Events(0, modelserver.Delta("four five six "))), true, true, "cancelled", 5, 4, true)
 	f("too long", modelserver.Hang(nil), false, true, "cancelled", 5, 0, true)
 }
+
+// The model server's connection is used again after a stream, for as many streams as come one after the other.
+func TestStreamsUseOneConnection(t *testing.T) {
+	m := modelserver.New(t, modelserver.Stream("one ", "two"))
+	g := gateway.Start(t, gateway.Callers+gateway.Model(m.URL())+gateway.Rest)
+	for _, text := range []string{"a", "b", "c", "d"} {
+		if r := g.Post("red", "/v1/chat/completions", chat("model-a", text, true)); r.Status != 200 || reads(r.Body) != "one two" {
+			t.Fatalf("got %d %q", r.Status, r.Body)
+		}
+	}
+	seen := m.Requests()
+	for i := range seen {
+		if seen[i].Remote != seen[0].Remote {
+			t.Errorf("stream %d came over another connection", i)
+		}
+	}
+}
+
+// Whoever follows a stream gets all of it although its leader, which made it so far, takes nothing of it.
+func TestFollowerOfAStalledLeader(t *testing.T) {
+	const events, size = 300, 64 << 10 // more than two sockets hold
+	flood := make(chan struct{})
+	word := strings.Repeat("word ", size/5)
+	m := modelserver.New(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		modelserver.Events(0, modelserver.Delta("first "))(w, r, body)
+		<-flood
+		for range events {
+			modelserver.Events(0, modelserver.Delta(word))(w, r, body)
+		}
+		modelserver.Events(0, modelserver.Finish, "[DONE]")(w, r, body)
+	})
+	g := gateway.Start(t, gateway.Callers+gateway.Model(m.URL())+gateway.Rest)
+	body := chat("model-a", "hi", true)
+	leader := g.Open(t.Context(), "red", "/v1/chat/completions", body)
+	defer func() { _ = leader.Body.Close() }()
+	follower := g.Open(t.Context(), "red", "/v1/chat/completions", body) // it has the first event
+	defer func() { _ = follower.Body.Close() }()
+	close(flood)
+	text, err := io.ReadAll(follower.Body)
+	if got := reads(string(text)); err != nil || len(got) != len("first ")+events*len(word) || !strings.HasSuffix(string(text), "[DONE]\n\n") {
+		t.Errorf("the follower reads %d bytes of text, %v", len(got), err)
+	}
+	if n := len(m.Requests()); n != 1 {
+		t.Errorf("%d requests reached the model server", n)
+	}
+}

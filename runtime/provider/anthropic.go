@@ -182,6 +182,9 @@ func (e *anthropicEvents) Next() ([]byte, error) {
 	return ev.Data, nil
 }
 
+// Ready tells whether the next event has come.
+func (e *anthropicEvents) Ready() bool { return e.done || e.reader.Ready() }
+
 // cut is the failure of a stream that cannot be read on.
 func cut(err error) error {
 	var f *upstream.Failure

@@ -236,6 +236,9 @@ func (e *bedrockEvents) chunk() ([]byte, error) {
 	return e.out, nil
 }
 
+// Ready cannot tell: the messages are cut by their decoder.
+func (e *bedrockEvents) Ready() bool { return false }
+
 // exception is the failure that an exception in the stream stands for.
 func (e *bedrockEvents) exception(name string) error {
 	if e.begun {

@@ -176,6 +176,9 @@ func (e *demoEvents) Next() ([]byte, error) {
 	return e.buf, nil
 }
 
+// Ready does not know whether a word is due.
+func (e *demoEvents) Ready() bool { return false }
+
 // end closes an event. Where usage is wanted, every event has the member, null but in the last one.
 func (a *demoAnswer) end(dst []byte, usage func([]byte) []byte) []byte {
 	dst = append(dst, ']')

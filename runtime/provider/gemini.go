@@ -155,6 +155,9 @@ func (e *geminiEvents) Next() ([]byte, error) {
 	return ev.Data, nil
 }
 
+// Ready tells whether the next event has come.
+func (e *geminiEvents) Ready() bool { return e.done || e.reader.Ready() }
+
 // toldWhy tells whether an event says why the answer, or the prompt, ended.
 func toldWhy(data []byte) bool {
 	if !bytes.Contains(data, []byte(`"finishReason"`)) && !bytes.Contains(data, []byte(`"blockReason"`)) {

@@ -248,6 +248,9 @@ func (e *openAIEvents) Next() ([]byte, error) {
 	return ev.Data, nil
 }
 
+// Ready tells whether the next event has come.
+func (e *openAIEvents) Ready() bool { return e.done || e.reader.Ready() }
+
 // The types of a response's events that end its stream, and those of them that say it failed.
 var (
 	endings  = []string{"response.completed", "response.incomplete", "response.failed", "error"}

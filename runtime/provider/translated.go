@@ -121,5 +121,8 @@ func (e *translatedEvents) Next() ([]byte, error) {
 	}
 }
 
+// Ready tells whether an event is translated already.
+func (e *translatedEvents) Ready() bool { return e.stream.Ready() }
+
 // Close ends the stream.
 func (e *translatedEvents) Close() error { return e.native.Close() }

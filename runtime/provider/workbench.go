@@ -151,5 +151,8 @@ func (e *onlyEvents) Next() ([]byte, error) {
 	return next, nil
 }
 
+// Ready is always so.
+func (e *onlyEvents) Ready() bool { return true }
+
 // Close has nothing to end.
 func (e *onlyEvents) Close() error { return nil }

@@ -81,6 +81,15 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
+// Ready tells whether Next has an event without reading more. Where that is not plain it says no.
+func (r *Reader) Ready() bool {
+	if r.skipLF || !r.started {
+		return false
+	}
+	event, _, whole := bytes.Cut(r.buf[r.pos:r.end], []byte("\n\n"))
+	return whole && (bytes.HasPrefix(event, []byte("data:")) || bytes.Contains(event, []byte("\ndata:")))
+}
+
 // atEnd says how the stream ended.
 func (r *Reader) atEnd(err error) (Event, error) {
 	if !errors.Is(err, io.EOF) || !r.inside && r.pos == r.end {

@@ -180,6 +180,8 @@ func (w *watched) Next() ([]byte, error) {
 	return nil, f
 }
 
+func (w *watched) Ready() bool { return w.peeked || w.events.Ready() }
+
 func (w *watched) Close() error {
 	if w.closed {
 		return nil

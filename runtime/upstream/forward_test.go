@@ -80,6 +80,8 @@ func (e *scriptedEvents) Next() ([]byte, error) {
 	return nil, io.EOF
 }
 
+func (e *scriptedEvents) Ready() bool { return false }
+
 func (e *scriptedEvents) Close() error { return e.s.Close() }
 
 func build(dst []byte, t upstream.Target) *upstream.Call {

@@ -81,8 +81,37 @@ func (b *http1Body) fail(err error) *Failure {
 	return Interrupted(err)
 }
 
-// read gives io.EOF at the body's end, io.ErrUnexpectedEOF where the connection ends before it.
+// read reads a piece of the body, and what is buffered behind it: chunks that came together are read together. It gives
+// io.EOF at the body's end, io.ErrUnexpectedEOF where the connection ends before it.
 func (b *http1Body) read(p []byte) (int, error) {
+	n, err := b.piece(p)
+	for err == nil && n < len(p) && b.chunked && b.left == 0 && b.lined() {
+		var m int
+		m, err = b.piece(p[n:])
+		n += m
+	}
+	if n > 0 && err != nil && !errors.Is(err, io.EOF) {
+		b.err, err = b.fail(err), nil // told once what came before it is used
+	}
+	return n, err
+}
+
+// lined tells whether the line of the next chunk is buffered with a byte of its data, or, of the last one, with all that
+// follows it.
+func (b *http1Body) lined() bool {
+	rest := b.conn.buf[b.conn.r:b.conn.w]
+	if b.behind && len(rest) > 2 {
+		rest = rest[2:]
+	}
+	line, after, ok := bytes.Cut(rest, []byte{'\n'})
+	if ok && bytes.HasPrefix(line, []byte{'0'}) {
+		return bytes.HasPrefix(after, []byte("\r\n"))
+	}
+	return ok && len(after) > 0
+}
+
+// piece reads from one chunk, or one body that has none.
+func (b *http1Body) piece(p []byte) (int, error) {
 	if b.chunked && b.left == 0 {
 		if err := b.nextChunk(); err != nil {
 			return 0, err

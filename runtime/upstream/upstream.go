@@ -59,6 +59,8 @@ type Events interface {
 	// Next gives the data of the next event, valid until the next call. It gives io.EOF only after a clean end that
 	// the dialect can tell from a cut; every other error is a *Failure.
 	Next() ([]byte, error)
+	// Ready tells whether Next has an event without waiting for the model server; where that cannot be told it is false.
+	Ready() bool
 	// Close ends the answer, also early, and frees or closes its connection.
 	Close() error
 }

@@ -59,3 +59,6 @@ func isDone(data []byte) bool {
 // Next gives the data of the next event for the caller, valid until the next call of Event; false when more of the model
 // server's events are needed.
 func (s *Stream) Next() ([]byte, bool) { return s.queue.pop() }
+
+// Ready tells whether Next has an event.
+func (s *Stream) Ready() bool { return s.queue.next < len(s.queue.ends) }

@@ -1,0 +1,240 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/sluicegate/sluice/runtime/cache"
+	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/filter"
+	"github.com/sluicegate/sluice/runtime/upstream"
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// producer turns one upstream reply into the frames of a flight: read, filtered, not yet restored.
+//
+// A stream is made by whoever reads it, event by event: handing each over to another goroutine would cost as much as
+// reading it. Once somebody else follows the flight, a goroutine of its own takes over, so that the answer comes in at the
+// model server's pace however slow this caller is, and goes on for the others when it leaves.
+type producer struct {
+	r      *run
+	flight *cache.Flight
+	reply  *upstream.Reply
+	head   cache.Head
+	key    cache.Key
+	usage  wire.Usage
+	sent   int // events so far
+	said   int // bytes of text that came
+
+	turn  sync.Mutex // held by whoever makes the stream, for as long as it does
+	lanes *filter.Stream
+	taken bool // the goroutine of its own makes it
+	ended bool // all is made
+}
+
+var errDefect = exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil)
+
+// whole produces a whole answer.
+func (p *producer) whole() error {
+	frame, err := p.filtered()
+	if err == nil {
+		p.flight.Begin(p.head)
+		err = p.flight.Write(cache.Frame{Data: frame})
+	}
+	p.finish(err)
+	if err != nil {
+		return exchange.AsError(exchange.StageAnswer, err)
+	}
+	return nil
+}
+
+func (p *producer) filtered() ([]byte, error) {
+	a, err := p.r.x.Request.Format.Answer(p.reply.Body)
+	if err != nil {
+		return nil, exchange.Fail(exchange.StageAnswer, wire.UpstreamError, "the model server's answer cannot be read", err)
+	}
+	defer a.Doc.Release()
+	p.usage = a.Usage
+	p.heard(a.Pieces)
+	if p.r.pass.NeedsAnswer() {
+		if err := p.r.pass.Answer(p.flight.Context(), a); err != nil {
+			return nil, err
+		}
+	}
+	p.mint(a.IDs)
+	return a.Doc.Append(nil), nil
+}
+
+// stream begins a stream, which the leader makes as it reads it.
+func (p *producer) stream(reader *cache.Reader) source {
+	p.r.produced = make(chan struct{})
+	p.lanes = p.r.pass.Stream()
+	p.flight.Begin(p.head)
+	p.flight.Lead(p.takeOver)
+	return &leader{reader, p}
+}
+
+// leader is the reader that makes the stream, while it is the only one.
+type leader struct {
+	*cache.Reader
+	p *producer
+}
+
+// Next makes what comes next, and reads it.
+func (l *leader) Next(ctx context.Context, dst []cache.Frame) ([]cache.Frame, error) {
+	for l.p.step() {
+		if dst, ok, err := l.Poll(dst); ok || err != nil {
+			return dst, err
+		}
+	}
+	return l.Reader.Next(ctx, dst)
+}
+
+// Close leaves the stream, and ends it unless somebody else reads it.
+func (l *leader) Close() {
+	l.Reader.Close()
+	p := l.p
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	if p.taken {
+		return
+	}
+	if cause := context.Cause(p.flight.Context()); cause != nil {
+		p.finish(cause)
+	}
+	if p.ended {
+		p.close()
+	}
+}
+
+// takeOver makes the rest of the stream.
+func (p *producer) takeOver() {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	if p.ended {
+		return
+	}
+	p.taken = true
+	p.flight.TakeOver()
+	for !p.ended {
+		p.advance()
+	}
+	p.close()
+}
+
+// enough is how many events are made before they are sent, where more have come already.
+const enough = 64
+
+// step makes the events that are there, or waits for one. It says false where that is not the leader's to do (any more).
+func (p *producer) step() bool {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	if p.taken || p.ended {
+		return false
+	}
+	for range enough {
+		if p.advance(); p.ended || !p.reply.Events.Ready() {
+			break
+		}
+	}
+	return true
+}
+
+// advance makes one event, or the end.
+func (p *producer) advance() {
+	defer func() {
+		if defect := recover(); defect != nil {
+			p.r.p.Logger.Error("stream panicked", "id", p.r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
+			p.finish(errDefect)
+		}
+	}()
+	more, err := p.event(p.flight.Context())
+	if err != nil || !more {
+		p.finish(err)
+	}
+}
+
+// event makes one event of the model server's. It says false at the stream's end.
+func (p *producer) event(ctx context.Context) (more bool, err error) {
+	data, err := p.reply.Events.Next()
+	if errors.Is(err, io.EOF) {
+		return false, p.write(p.lanes.End(ctx))
+	}
+	if err != nil {
+		return false, p.interrupted(err)
+	}
+	ev, err := p.r.x.Request.Format.Event(data)
+	if err != nil {
+		return false, exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server sent an event that cannot be read", err)
+	}
+	if ev.Error {
+		return false, exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server reported a failure in the stream", nil)
+	}
+	if ev.Done {
+		return false, p.write(p.lanes.End(ctx))
+	}
+	if ev.Usage != nil {
+		p.usage = p.usage.Then(*ev.Usage)
+	}
+	p.heard(ev.Pieces)
+	return true, p.write(p.lanes.Event(ctx, ev))
+}
+
+func (p *producer) write(evs []*wire.Event, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, ev := range evs {
+		p.mint(ev.IDs)
+		if f, ok := ev.Format.(wire.Numbered); ok { // some were dropped on the way, or added
+			f.Number(ev, p.sent)
+		}
+		p.sent++
+		frame := cache.Frame{Data: ev.Doc.Append(nil), Usage: ev.UsageEnd}
+		ev.Doc.Release()
+		if err := p.flight.Write(frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// interrupted is the fault of a stream that ended before its end.
+func (p *producer) interrupted(err error) error {
+	if cause := context.Cause(p.flight.Context()); cause != nil {
+		return cause
+	}
+	return exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server's stream ended early", err)
+}
+
+// finish ends the flight, once, and stores the answer where the decision says so. An answer of another model than the first
+// allowed one is not stored: it would be found under the first one's name. Nor is one that a filter failed open on.
+func (p *producer) finish(err error) {
+	if p.ended {
+		return
+	}
+	p.ended = true
+	p.estimate(err == nil)
+	d := &p.r.x.Decision
+	var entry *cache.Entry
+	if err == nil && d.Cache.Mode == exchange.CacheReadWrite && p.head.Model == d.Models[0] && len(p.r.pass.FailedOpen()) == 0 {
+		entry = &cache.Entry{}
+		if d.Cache.TTL > 0 {
+			entry.Expires = time.Now().Add(d.Cache.TTL)
+		}
+	}
+	p.flight.Finish(err, p.usage, p.key, entry)
+}
+
+// close ends a stream's call, after finish: its connection is used again, which nobody has to wait for. That it could not be
+// closed in good order changes nothing any more.
+func (p *producer) close() {
+	_ = p.reply.Close()
+	p.flight.Close()
+	close(p.r.produced)
+}
