@@ -26,7 +26,7 @@ func (s *Stream) resume(ctx context.Context, ev *wire.Event) error {
 			if !l.isPart() {
 				continue
 			}
-			if err := s.rest(ctx, l.like, l); err != nil {
+			if err := s.rest(ctx, nil, l); err != nil {
 				return err
 			}
 		}

@@ -49,11 +49,13 @@ type lane struct {
 	seen bool      // it has had text
 	in   []byte    // all its text so far, and what was made of it, where it comes again
 	out  []byte
-	way  passage     // nil: text passes as it is
-	like *wire.Event // carries text when no event of the lane is at hand
-	held int
-	done bool // its choice has ended, or another lane goes on with its text
-	sum  sum
+	way  passage // nil: text passes as it is
+	like []byte  // its first event, as a model for one that carries text when none is at hand
+
+	format wire.Format // the event's
+	held   int
+	done   bool // its choice has ended, or another lane goes on with its text
+	sum    sum
 
 	repeats bool // it comes again, whole
 	open    bool // the next part goes on with its text
@@ -88,6 +90,9 @@ func (p *Pass) Stream() *Stream {
 	}
 	return s
 }
+
+// Keeps tells whether events stay with the stream after Event has returned.
+func (s *Stream) Keeps() bool { return s.whole != nil }
 
 // Event takes the next event and returns those to send on: none while text is held back, more than one where held-back
 // text needs an event of its own. The slice is valid until the next call. Errors are as those of Pass.Request; after one
@@ -338,7 +343,7 @@ func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
 			return nil, err
 		}
 		if l.way == nil && !l.seen && l.tool != pc.Tool {
-			return l, s.enter(ev, pc, l)
+			s.enter(ev, pc, l)
 		}
 		return l, nil
 	}
@@ -349,7 +354,8 @@ func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
 	l := &lane{name: pc.Lane, run: textOf(pc), part: pc.Part, sum: sum{kept: pc.Summed}, repeats: pc.Repeats}
 	s.inherit(l)
 	s.lanes = append(s.lanes, l)
-	return l, s.enter(ev, pc, l)
+	s.enter(ev, pc, l)
+	return l, nil
 }
 
 // textOf names what a piece is a part of: its content, or else its field.
@@ -384,19 +390,13 @@ func (l *lane) goOn(pc *wire.Piece) error {
 }
 
 // enter gives a lane its way, once it is known which tool it is for.
-func (s *Stream) enter(ev *wire.Event, pc *wire.Piece, l *lane) error {
+func (s *Stream) enter(ev *wire.Event, pc *wire.Piece, l *lane) {
 	if l.tool = pc.Tool; l.way == nil {
 		l.way = s.begin(pc)
 	}
-	if l.way == nil {
-		return nil
+	if l.way != nil {
+		l.format, l.like = ev.Format, ev.Doc.Append(l.like[:0])
 	}
-	like, err := ev.Format.Carry(ev, pc.Lane, nil)
-	if err != nil {
-		return exchange.AsError(exchange.StageAnswer, err)
-	}
-	l.like = like
-	return nil
 }
 
 // finish lets go what the lanes of a choice hold back, before the event that ends it.
@@ -414,7 +414,7 @@ func (s *Stream) finish(ctx context.Context, ev *wire.Event, choice int) error {
 // flush lets go what all lanes hold back.
 func (s *Stream) flush(ctx context.Context) error {
 	for _, l := range s.lanes {
-		if err := s.rest(ctx, l.like, l); err != nil {
+		if err := s.rest(ctx, nil, l); err != nil {
 			return err
 		}
 	}
@@ -431,7 +431,13 @@ func (s *Stream) rest(ctx context.Context, like *wire.Event, l *lane) error {
 	if s.spare, err = s.push(ctx, l, s.spare[:0], nil, true); err != nil || len(s.spare) == 0 {
 		return err
 	}
-	ev, err := like.Format.Carry(like, l.name, s.spare)
+	if like == nil {
+		if like, err = l.format.Event(l.like); err != nil {
+			return exchange.AsError(exchange.StageAnswer, err)
+		}
+		defer like.Doc.Release()
+	}
+	ev, err := l.format.Carry(like, l.name, s.spare)
 	if err != nil {
 		return exchange.AsError(exchange.StageAnswer, err)
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,9 +33,11 @@ type producer struct {
 	said   int // bytes of text that came
 
 	turn  sync.Mutex // held by whoever makes the stream, for as long as it does
+	spare []byte     // for one event
 	lanes *filter.Stream
-	taken bool // the goroutine of its own makes it
-	ended bool // all is made
+	like  *wire.Event // the last one, where the next may be read by its likeness
+	taken bool        // the goroutine of its own makes it
+	ended bool        // all is made
 }
 
 var errDefect = exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil)
@@ -168,7 +171,7 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, p.interrupted(err)
 	}
-	ev, err := p.r.x.Request.Format.Event(data)
+	ev, err := p.read(data)
 	if err != nil {
 		return false, exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server sent an event that cannot be read", err)
 	}
@@ -185,6 +188,22 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 	return true, p.write(p.lanes.Event(ctx, ev))
 }
 
+// read reads an event.
+func (p *producer) read(data []byte) (*wire.Event, error) {
+	if p.like != nil {
+		if p.like.Again(data) {
+			return p.like, nil
+		}
+		p.like.Doc.Release()
+		p.like = nil
+	}
+	ev, err := p.r.x.Request.Format.Event(data)
+	if err == nil && ev.Plain() && !p.lanes.Keeps() {
+		p.like = ev
+	}
+	return ev, err
+}
+
 func (p *producer) write(evs []*wire.Event, err error) error {
 	if err != nil {
 		return err
@@ -195,8 +214,11 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 			f.Number(ev, p.sent)
 		}
 		p.sent++
-		frame := cache.Frame{Data: ev.Doc.Append(nil), Usage: ev.UsageEnd}
-		ev.Doc.Release()
+		p.spare = ev.Doc.Append(p.spare[:0])
+		frame := cache.Frame{Data: bytes.Clone(p.spare), Usage: ev.UsageEnd}
+		if ev != p.like {
+			ev.Doc.Release()
+		}
 		if err := p.flight.Write(frame); err != nil {
 			return err
 		}
@@ -234,6 +256,9 @@ func (p *producer) finish(err error) {
 // close ends a stream's call, after finish: its connection is used again, which nobody has to wait for. That it could not be
 // closed in good order changes nothing any more.
 func (p *producer) close() {
+	if p.like != nil {
+		p.like.Doc.Release()
+	}
 	_ = p.reply.Close()
 	p.flight.Close()
 	close(p.r.produced)

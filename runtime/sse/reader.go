@@ -62,6 +62,15 @@ func NewReader(src io.Reader, maxEvent int) *Reader {
 // event is io.ErrUnexpectedEOF, and what was complete of that event comes with it: a caller may know by its data that
 // it was the last one.
 func (r *Reader) Next() (Event, error) {
+	if r.pos == r.end {
+		if err := r.fill(); err != nil {
+			r.inside = false
+			return r.atEnd(err)
+		}
+	}
+	if data, ok := r.single(); ok {
+		return Event{Data: data}, nil
+	}
 	r.name, r.data, r.hasData, r.inside = r.name[:0], r.data[:0], false, false
 	for {
 		line, err := r.line()
@@ -81,13 +90,29 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
+// single is the data of the next event where that is one line and all there, as nearly all are: it is not copied.
+func (r *Reader) single() ([]byte, bool) {
+	rest := r.buf[r.pos:r.end]
+	if r.skipLF || !r.started || !bytes.HasPrefix(rest, dataField) {
+		return nil, false
+	}
+	end := bytes.IndexByte(rest, '\n')
+	if end < 0 || end+1 == len(rest) || rest[end+1] != '\n' || end > r.max || bytes.IndexByte(rest[:end], '\r') >= 0 {
+		return nil, false
+	}
+	r.pos += end + 2
+	return bytes.TrimPrefix(rest[len(dataField):end], []byte{' '}), true
+}
+
+var dataField = []byte("data:")
+
 // Ready tells whether Next has an event without reading more. Where that is not plain it says no.
 func (r *Reader) Ready() bool {
 	if r.skipLF || !r.started {
 		return false
 	}
 	event, _, whole := bytes.Cut(r.buf[r.pos:r.end], []byte("\n\n"))
-	return whole && (bytes.HasPrefix(event, []byte("data:")) || bytes.Contains(event, []byte("\ndata:")))
+	return whole && (bytes.HasPrefix(event, dataField) || bytes.Contains(event, []byte("\ndata:")))
 }
 
 // atEnd says how the stream ended.

@@ -23,6 +23,9 @@ type Reply struct {
 	edited bool
 	live   bool
 
+	reshaped bool // edited in more than texts
+	slot     slot // see Again
+
 	texts  map[*fastjson.Value][]byte // strings that were given another text
 	arena  []byte                     // those texts; what it held before it grew stays valid
 	added  []*fastjson.Parser         // of values put in by Set; the first inUse of them hold some
@@ -87,15 +90,19 @@ func (r *Reply) read() error {
 func (r *Reply) Root() Value { return Value{r, r.root} }
 
 // Edited tells whether anything was changed since it was read.
-func (r *Reply) Edited() bool { return r.edited }
+func (r *Reply) Edited() bool { return r.edited || r.slot.edited }
 
 // Append appends the reply as JSON that every parser reads alike. Unedited and strictly valid, it is the body as it
-// came; else it is written anew from what was read, without white space.
+// came, and so is all but the edited text after Again; else it is written anew from what was read, without white space.
 func (r *Reply) Append(dst []byte) []byte {
-	if !r.edited && !r.ugly {
+	switch s := &r.slot; {
+	case r.edited || r.ugly:
+		return r.emit(dst, r.root)
+	case s.edited:
+		return append(appendLiteral(append(dst, r.src[:s.from-1]...), s.text), r.src[s.to+1:]...)
+	default:
 		return append(dst, r.src...)
 	}
-	return r.emit(dst, r.root)
 }
 
 // Release gives the Reply's memory back. Neither it nor any Value or bytes from it may be used afterwards. A Reply that
@@ -104,9 +111,10 @@ func (r *Reply) Release() {
 	if !r.live {
 		return
 	}
-	large := cap(r.src) > keepReply || cap(r.arena) > keepReply || cap(r.tape) > keepEntries ||
+	large := cap(r.src) > keepReply || cap(r.arena) > keepReply || cap(r.slot.text) > keepReply || cap(r.tape) > keepEntries ||
 		len(r.texts) > keepEdits || len(r.added) > keepEdits
-	r.live, r.edited, r.root = false, false, nil
+	r.live, r.edited, r.reshaped, r.root = false, false, false, nil
+	r.slot = slot{text: r.slot.text[:0]}
 	r.src, r.arena, r.inUse = r.src[:0], r.arena[:0], 0
 	if len(r.texts) > 0 {
 		clear(r.texts)

@@ -118,6 +118,9 @@ func (v Value) Bytes() []byte {
 
 // text is the current text of a string.
 func (r *Reply) text(v *fastjson.Value) []byte {
+	if v == r.slot.v {
+		return r.current()
+	}
 	if len(r.texts) > 0 {
 		if text, ok := r.texts[v]; ok {
 			return text
@@ -153,6 +156,10 @@ func (v Value) SetBytes(text []byte) {
 		return
 	}
 	r := v.r
+	if v.v == r.slot.v {
+		r.slot.text, r.slot.edited = appendValid(r.slot.text[:0], text), true
+		return
+	}
 	r.edited = true
 	start := len(r.arena)
 	r.arena = appendValid(r.arena, text)
@@ -175,7 +182,7 @@ func (v Value) Set(key string, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	v.r.edited = true
+	v.r.edited, v.r.reshaped = true, true
 	o.Set(key, value)
 	return nil
 }
@@ -199,7 +206,7 @@ func (v Value) Delete(key string) {
 	if o == nil || o.Get(key) == nil {
 		return
 	}
-	v.r.edited = true
+	v.r.edited, v.r.reshaped = true, true
 	o.Del(key)
 }
 

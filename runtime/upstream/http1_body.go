@@ -17,7 +17,8 @@ type http1Body struct {
 	owner   *http1
 	unwatch func() bool
 	idle    time.Duration
-	each    bool // the idle timeout counts, set anew for each read from the network
+	each    bool      // the idle timeout counts, set anew for reads from the network
+	until   time.Time // set last
 
 	chunked bool
 	toClose bool  // the body ends where the connection does
@@ -157,10 +158,14 @@ func (b *http1Body) take(p []byte) (int, error) {
 	return n, nil
 }
 
-// extend sets the idle timeout anew, once it counts.
+// extend sets the idle timeout anew, once it counts. It is set an eighth longer, so that not every read has to.
 func (b *http1Body) extend() {
-	if b.each {
-		_ = b.conn.SetReadDeadline(time.Now().Add(b.idle)) // fails on a closed connection only, as the read will
+	if !b.each {
+		return
+	}
+	if now := time.Now(); b.until.Sub(now) < b.idle {
+		b.until = now.Add(b.idle + b.idle/8)
+		_ = b.conn.SetReadDeadline(b.until) // fails on a closed connection only, as the read will
 	}
 }
 

@@ -300,6 +300,17 @@ func (e *Event) Lacks() bool {
 	return e.Needs != "" && e.Doc.Root().Get(e.Needs).Kind() == strictjson.Invalid
 }
 
+// Again makes e the event that data holds, where that is e as it came with another text in its only piece, and tells whether
+// it is: most events of a stream are such, and need not be read. Else e is as it was.
+func (e *Event) Again(data []byte) bool { return e.Plain() && e.Doc.Again(data, e.Pieces[0].Node) }
+
+// Plain tells whether the event carries a piece of one text and says nothing else.
+func (e *Event) Plain() bool {
+	return e.Doc != nil && len(e.Pieces) == 1 && !e.Pieces[0].Name && e.Usage == nil && e.Needs == "" &&
+		len(e.Finished)+len(e.Finish)+len(e.IDs)+len(e.Copies)+len(e.Keys) == 0 &&
+		!(e.Pause || e.Breaks || e.Idle || e.UsageEnd || e.Error || e.Done || e.Last)
+}
+
 // SetText replaces the text of Pieces[i]; what repeats it in another form is taken out.
 func (e *Event) SetText(i int, text []byte) { setText(&e.Pieces[i], e.Copies, text) }
 
