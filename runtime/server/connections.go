@@ -1,10 +1,13 @@
 package server
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicegate/sluice/runtime/socket"
 )
 
 // bounded is a listener with so many connections at most. One more is closed at once: left waiting, it would hear nothing
@@ -26,12 +29,23 @@ func (b *bounded) Accept() (net.Conn, error) {
 		}
 		if b.open.Add(1) <= b.max {
 			_ = conn.SetReadDeadline(time.Now().Add(b.first)) // a connection that has none is broken, and will say so
-			return &counted{Conn: conn, open: &b.open}, nil
+			return &counted{Conn: socket.Direct(conn), open: &b.open}, nil
 		}
 		b.open.Add(-1)
 		b.refused()
 		_ = conn.Close() // nothing was said on it
 	}
+}
+
+// wireKey is the key in a request's context of a cleartext connection.
+type wireKey struct{}
+
+// wired is the http.Server's ConnContext.
+func wired(ctx context.Context, nc net.Conn) context.Context {
+	if c, ok := nc.(*counted); ok {
+		return context.WithValue(ctx, wireKey{}, net.Conn(c))
+	}
+	return ctx
 }
 
 // counted is a connection that gives its place back when it is closed.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sluicegate/sluice/runtime/socket"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -172,7 +173,7 @@ const (
 )
 
 func newConn(nc net.Conn) *conn {
-	return &conn{Conn: nc, buf: make([]byte, readBuffer), probe: newProbe(nc)}
+	return &conn{Conn: socket.Direct(nc), buf: make([]byte, readBuffer), probe: newProbe(nc)}
 }
 
 // writeRequest writes the head in c.out and the body.

@@ -24,6 +24,7 @@ const rules = `
 	runtime/config           :
 	runtime/credential       :
 	runtime/certificate      :
+	runtime/socket           :
 	runtime/wire             : strictjson
 	runtime/exchange         : strictjson wire
 	runtime/wire/walk        : strictjson wire
@@ -41,10 +42,10 @@ const rules = `
 	runtime/cache            : wire
 	runtime/audit            : wire exchange
 	runtime/metrics          : wire exchange
-	runtime/upstream         : wire exchange
+	runtime/upstream         : socket wire exchange
 	runtime/provider         : strictjson sse wire upstream wire/translate wire/anthropic wire/openai
 	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
-	runtime/server           : wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
+	runtime/server           : socket wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
 	runtime/control          : config credential certificate strictjson wire exchange auth artifact bundle filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : artifact control
 	cmd/sluice               : artifact config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies

@@ -1,0 +1,112 @@
+// Package socket reads and writes TCP connections for less than package net does.
+package socket
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"unsafe"
+)
+
+// Direct gives a TCP connection whose reads and writes go to the kernel without a word to the scheduler, which takes every
+// system call for one that may block: a socket of Go's never does. What it saves, the leaving and coming back of the
+// processor and the waking of the runtime's monitor thread, is a tenth of what a forwarded event costs. One goroutine may read and one
+// may write at a time. A connection of another kind comes back as it is.
+func Direct(nc net.Conn) net.Conn {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nc
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nc
+	}
+	c := &direct{TCPConn: tcp, raw: raw}
+	c.in.step, c.out.step = c.in.read, c.out.write
+	return c
+}
+
+type direct struct {
+	*net.TCPConn
+	raw     syscall.RawConn
+	in, out transfer
+}
+
+// transfer is a read or write under way.
+type transfer struct {
+	p    []byte
+	n    int
+	err  syscall.Errno
+	step func(fd uintptr) bool // bound once
+}
+
+func (t *transfer) read(fd uintptr) bool {
+	for {
+		n, _, err := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.p))), uintptr(len(t.p)))
+		switch err {
+		case 0:
+			t.n = int(n)
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return false
+		default:
+			t.err = err
+			return true
+		}
+	}
+}
+
+func (t *transfer) write(fd uintptr) bool {
+	for t.n < len(t.p) {
+		rest := t.p[t.n:]
+		n, _, err := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(rest))), uintptr(len(rest)))
+		switch err {
+		case 0:
+			t.n += int(n)
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return false
+		default:
+			t.err = err
+			return true
+		}
+	}
+	return true
+}
+
+// Read reads what there is, waiting for at least a byte.
+func (c *direct) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	t := &c.in
+	t.p, t.n, t.err = p, 0, 0
+	err := c.raw.Read(t.step)
+	t.p = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case t.err != 0:
+		return 0, c.failed("read", t.err)
+	case t.n == 0:
+		return 0, io.EOF
+	}
+	return t.n, nil
+}
+
+// Write writes all of p.
+func (c *direct) Write(p []byte) (int, error) {
+	t := &c.out
+	t.p, t.n, t.err = p, 0, 0
+	err := c.raw.Write(t.step)
+	t.p = nil
+	if err == nil && t.err != 0 {
+		err = c.failed("write", t.err)
+	}
+	return t.n, err
+}
+
+func (c *direct) failed(op string, err syscall.Errno) error {
+	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}
