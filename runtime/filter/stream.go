@@ -91,8 +91,8 @@ func (p *Pass) Stream() *Stream {
 	return s
 }
 
-// Keeps tells whether events stay with the stream after Event has returned.
-func (s *Stream) Keeps() bool { return s.whole != nil }
+// Keeps tells whether events that Event took are still with the stream.
+func (s *Stream) Keeps() bool { return s.whole != nil || s.wait != nil || len(s.waits) > 0 }
 
 // Event takes the next event and returns those to send on: none while text is held back, more than one where held-back
 // text needs an event of its own. The slice is valid until the next call. Errors are as those of Pass.Request; after one

@@ -185,7 +185,11 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 		p.usage = p.usage.Then(*ev.Usage)
 	}
 	p.heard(ev.Pieces)
-	return true, p.write(p.lanes.Event(ctx, ev))
+	evs, err := p.lanes.Event(ctx, ev)
+	if p.like = nil; ev.Plain() && !p.lanes.Keeps() {
+		p.like = ev
+	}
+	return true, p.write(evs, err)
 }
 
 // read reads an event.
@@ -197,11 +201,7 @@ func (p *producer) read(data []byte) (*wire.Event, error) {
 		p.like.Doc.Release()
 		p.like = nil
 	}
-	ev, err := p.r.x.Request.Format.Event(data)
-	if err == nil && ev.Plain() && !p.lanes.Keeps() {
-		p.like = ev
-	}
-	return ev, err
+	return p.r.x.Request.Format.Event(data)
 }
 
 func (p *producer) write(evs []*wire.Event, err error) error {

@@ -304,11 +304,11 @@ func (e *Event) Lacks() bool {
 // it is: most events of a stream are such, and need not be read. Else e is as it was.
 func (e *Event) Again(data []byte) bool { return e.Plain() && e.Doc.Again(data, e.Pieces[0].Node) }
 
-// Plain tells whether the event carries a piece of one text and says nothing else.
+// Plain tells whether the event carries a piece of one text that goes on, and says nothing else.
 func (e *Event) Plain() bool {
-	return e.Doc != nil && len(e.Pieces) == 1 && !e.Pieces[0].Name && e.Usage == nil && e.Needs == "" &&
+	return e.Doc != nil && len(e.Pieces) == 1 && !e.Pieces[0].Name && !e.Pieces[0].Whole && e.Usage == nil && e.Needs == "" &&
 		len(e.Finished)+len(e.Finish)+len(e.IDs)+len(e.Copies)+len(e.Keys) == 0 &&
-		!(e.Pause || e.Breaks || e.Idle || e.UsageEnd || e.Error || e.Done || e.Last)
+		!(e.Pause || e.Closes || e.Breaks || e.Idle || e.UsageEnd || e.Error || e.Done || e.Last)
 }
 
 // SetText replaces the text of Pieces[i]; what repeats it in another form is taken out.
