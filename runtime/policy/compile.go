@@ -293,19 +293,24 @@ func resultType(c *ast.Compiler, ref ast.Ref, fields []string) Faults {
 		object, ok := t.(*types.Object)
 		if !ok {
 			if _, open := t.(types.Any); !open && t != nil {
-				faults = append(faults, faultAt(rules[0].Location, "%s is %s, but it must be an object such as {\"allowed\": true}", string(name), types.Sprint(t)))
+				faults = append(faults, faultAt(placeOf(rules), "%s is %s, but it must be an object such as {\"allowed\": true}", string(name), types.Sprint(t)))
 			}
 			continue
 		}
 		for _, p := range object.StaticProperties() {
 			if key, ok := p.Key.(string); !ok || !slices.Contains(fields, key) {
-				faults = append(faults, faultAt(rules[0].Location, "%s has no field %q%s; it has %s", string(name), fmt.Sprint(p.Key), didYouMean(fmt.Sprint(p.Key), fields), strings.Join(fields, ", ")))
+				faults = append(faults, faultAt(placeOf(rules), "%s has no field %q%s; it has %s", string(name), fmt.Sprint(p.Key), didYouMean(fmt.Sprint(p.Key), fields), strings.Join(fields, ", ")))
 			} else if want := fieldKinds[key]; !fits(p.Value, want) {
-				faults = append(faults, faultAt(rules[0].Location, "%s.%s is %s; give %s", string(name), key, types.Sprint(p.Value), want))
+				faults = append(faults, faultAt(placeOf(rules), "%s.%s is %s; give %s", string(name), key, types.Sprint(p.Value), want))
 			}
 		}
 	}
 	return faults
+}
+
+// placeOf is where the first of some rules stands. The compiler has them in no order.
+func placeOf(rules []*ast.Rule) *ast.Location {
+	return slices.MinFunc(rules, func(a, b *ast.Rule) int { return a.Location.Compare(b.Location) }).Location
 }
 
 // fieldKinds are the types of a result's fields, as messages say them.
@@ -361,7 +366,7 @@ func noDefault(rules []*ast.Rule, modules map[string]*ast.Module) Faults {
 			}
 		}
 	}
-	return Faults{faultAt(rules[0].Location, "decision has no default: where none of its conditions holds it is undefined, which denies with policy_failed and no reason; write one: default decision := {\"allowed\": false}")}
+	return Faults{faultAt(placeOf(rules), "decision has no default: where none of its conditions holds it is undefined, which denies with policy_failed and no reason; write one: default decision := {\"allowed\": false}")}
 }
 
 var always = ast.NewBody(ast.NewExpr(ast.BooleanTerm(true)))
