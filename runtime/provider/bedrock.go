@@ -65,9 +65,9 @@ func (d *bedrock) Close() error { return d.transport.Close() }
 // bedrockVerb is the end of a call's path; "" if the API has no such operation.
 func bedrockVerb(c *upstream.Call) string {
 	switch {
-	case claude(c) && c.Stream:
+	case c.Operation == wire.Messages && c.Stream:
 		return "/invoke-with-response-stream"
-	case claude(c):
+	case c.Operation == wire.Messages:
 		return "/invoke"
 	case c.Operation == wire.ChatCompletions && c.Stream:
 		return "/converse-stream"
@@ -82,12 +82,23 @@ func bedrockVerb(c *upstream.Call) string {
 	}
 }
 
-// speaks tells whether the model takes messages. It makes the dialect fluent.
-func (d *bedrock) speaks(c *upstream.Call) bool { return claude(c) }
+// The formats of Claude and of other models.
+var (
+	claudeFormats  = []string{"anthropic.messages", "bedrock.count"}
+	bedrockFormats = []string{"bedrock.converse", "bedrock.count", "bedrock.embed", "bedrock.rerank"}
+)
+
+// formats are those of a model. They make the dialect a polyglot.
+func (d *bedrock) formats(model string) []string {
+	if strings.Contains(model, "anthropic.claude") {
+		return claudeFormats
+	}
+	return bedrockFormats
+}
 
 // Call sends one request.
 func (d *bedrock) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
-	if claude(c) {
+	if c.Operation == wire.Messages {
 		var err error
 		if c, err = d.messages(c); err != nil {
 			return nil, err
@@ -116,7 +127,7 @@ func (d *bedrock) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, 
 	if resp.Header.ContentType != "application/vnd.amazon.eventstream" {
 		return nil, notStreamed(resp)
 	}
-	events := &bedrockEvents{resp: resp, source: &io.LimitedReader{R: resp}, decoder: eventstream.NewDecoder(), most: d.maxEvent, chunks: claude(c)}
+	events := &bedrockEvents{resp: resp, source: &io.LimitedReader{R: resp}, decoder: eventstream.NewDecoder(), most: d.maxEvent, chunks: c.Operation == wire.Messages}
 	return &upstream.Reply{Status: resp.Status, Header: resp.Header.Fields, Events: events}, nil
 }
 

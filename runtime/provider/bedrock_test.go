@@ -34,8 +34,8 @@ func dialBedrock(t *testing.T, s *modelserver.Server, secret string) upstream.Ca
 
 func bedrockCall(stream bool) *upstream.Call {
 	return &upstream.Call{
-		Operation: wire.ChatCompletions, Format: "openai.chat", Model: "anthropic.claude-v1:0", Stream: stream,
-		Body: []byte(`{"model":"anthropic.claude-v1:0","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}`),
+		Operation: wire.ChatCompletions, Format: "openai.chat", Model: "amazon.nova-v1:0", Stream: stream,
+		Body: []byte(`{"model":"amazon.nova-v1:0","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}`),
 	}
 }
 
@@ -49,7 +49,7 @@ func TestBedrockRequest(t *testing.T) {
 		}
 		seen := s.Requests()
 		got := seen[len(seen)-1]
-		if got.Path != "/model/anthropic.claude-v1:0/converse" || !strings.HasPrefix(got.Header.Get("Authorization"), authorization) ||
+		if got.Path != "/model/amazon.nova-v1:0/converse" || !strings.HasPrefix(got.Header.Get("Authorization"), authorization) ||
 			got.Header.Get("X-Amz-Security-Token") != token || (got.Header.Get("X-Amz-Date") != "") != (token != "") ||
 			string(got.Body) != `{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"inferenceConfig":{"maxTokens":9}}` {
 			t.Errorf("%s %v %s", got.Path, got.Header, got.Body)
@@ -116,7 +116,7 @@ func TestBedrockStream(t *testing.T) {
 	if text, last, err := read(); !errors.Is(err, io.EOF) || last != "[DONE]" || !strings.Contains(text, `"content":"Hello."`) || !strings.Contains(text, `"prompt_tokens":4`) {
 		t.Errorf("got %s %v", text, err)
 	}
-	if got := s.Requests()[0]; got.Path != "/model/anthropic.claude-v1:0/converse-stream" {
+	if got := s.Requests()[0]; got.Path != "/model/amazon.nova-v1:0/converse-stream" {
 		t.Errorf("asked at %s", got.Path)
 	}
 	s.Script(messages(t, begun...))
@@ -165,9 +165,9 @@ func TestBedrockOperations(t *testing.T) {
 			}
 		}
 	}
-	got := f(call(wire.CountTokens, "anthropic.count_tokens", "anthropic.claude-v1:0", `"messages":[{"role":"user","content":"Hi"}]`),
+	got := f(call(wire.CountTokens, "anthropic.count_tokens", "amazon.nova-v1:0", `"messages":[{"role":"user","content":"Hi"}]`),
 		`{"input_tokens":15}`, modelserver.JSON(`{"inputTokens":15}`))
-	sent(got, "/model/anthropic.claude-v1:0/count-tokens", `{"input":{"converse":{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}}}`)
+	sent(got, "/model/amazon.nova-v1:0/count-tokens", `{"input":{"converse":{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}}}`)
 
 	const titan, path = "amazon.titan-embed-text-v2:0", "/model/amazon.titan-embed-text-v2:0/invoke"
 	two := call(wire.Embeddings, "openai.embeddings", titan, `"input":["a","b"],"dimensions":256`)

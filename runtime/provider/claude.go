@@ -9,7 +9,6 @@ import (
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/upstream"
 	"github.com/sluicegate/sluice/runtime/wire"
-	"github.com/sluicegate/sluice/runtime/wire/anthropic"
 )
 
 // Claude at other clouds: the bodies are those of the Anthropic API, but the model and whether to stream are in the path,
@@ -62,11 +61,6 @@ func betasOf(header []upstream.Field, allowed []string) (out []string, err error
 		}
 	}
 	return out, nil
-}
-
-// claude tells whether a call is one of messages to a model that takes them as they are.
-func claude(c *upstream.Call) bool {
-	return c.Format == anthropic.Messages.Name() && strings.Contains(c.Model, "anthropic.claude")
 }
 
 // messages is a call as InvokeModel has it.

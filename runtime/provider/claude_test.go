@@ -45,8 +45,8 @@ func events(t *testing.T, c upstream.Caller, call *upstream.Call) (last string, 
 	}
 }
 
-// Claude at Bedrock takes messages as they are, with the version in the body and the betas that are allowed; other models
-// are spoken to by Converse, and so is Claude by callers of other APIs.
+// Claude at Bedrock takes messages as they are, with the version in the body and the betas that are allowed, and those that
+// chats become; other models are spoken to by Converse.
 func TestClaudeAtBedrock(t *testing.T) {
 	s := modelserver.New(t, modelserver.JSON(modelserver.Message("Hello.")))
 	c, err := provider.New("bedrock", provider.Options{URL: strings.TrimSuffix(s.URL(), "/v1"), Credential: fixed("k"), Betas: []string{"b-1", "b-2"}})
@@ -106,10 +106,13 @@ func TestClaudeAtBedrock(t *testing.T) {
 	if _, err := c.Call(t.Context(), claudeCall(wire.Messages, "anthropic.messages", "amazon.nova-v1:0", false)); failure(t, err).Param != "metadata.user_id" {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Call(t.Context(), bedrockCall(false)); err != nil {
-		t.Error(err)
+	chat := bedrockCall(false)
+	chat.Model, chat.Body = model, []byte(`{"model":"`+model+`","messages":[{"role":"user","content":"Hi"}],"top_k":5,"user":"u"}`)
+	s.Script(modelserver.JSON(modelserver.Message("Hello.")))
+	if reply, err := c.Call(t.Context(), chat); err != nil || !strings.Contains(string(reply.Body), `"content":"Hello."`) {
+		t.Errorf("%v %+v", err, reply)
 	}
-	sent("/model/anthropic.claude-v1:0/converse", `{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"inferenceConfig":{"maxTokens":9}}`)
+	sent("/model/"+model+"/invoke", `{"max_tokens":4096,"messages":[{"role":"user","content":"Hi"}],"top_k":5,"metadata":{"user_id":"u"},"anthropic_version":"bedrock-2023-05-31"}`)
 }
 
 // Claude at Vertex AI is at paths of its own, to which its messages, counts and streams go, with an OAuth token.

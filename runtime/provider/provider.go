@@ -49,7 +49,7 @@ var dialects = map[string]dialect{
 	"azure":     {newAzure, azureFormats},
 	"anthropic": {newAnthropic, only("anthropic.messages", "anthropic.count_tokens")},
 	"nim":       {newNIM, only("openai.chat", "openai.completions", "openai.embeddings", "openai.ranking")},
-	"bedrock":   {newBedrock, only("bedrock.converse", "bedrock.count", "bedrock.embed", "bedrock.rerank")},
+	"bedrock":   {newBedrock, only(bedrockFormats...)},
 	"gemini":    {newGemini, geminiFormats},
 	"oip":       {newOIP, only("oip.infer")},
 	"cloudera":  {newCloudera, only("openai.chat", "openai.completions", "openai.embeddings", "openai.ranking", "oip.infer")},

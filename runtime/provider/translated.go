@@ -44,13 +44,14 @@ func (t *translated) Probe(ctx context.Context) error {
 // Call sends c, translated where that is needed. What cannot be translated is not sent: the failure names the field, and
 // another endpoint may speak the format.
 func (t *translated) Call(ctx context.Context, c *upstream.Call) (*upstream.Reply, error) {
-	if c.Format == "" || slices.Contains(t.formats, c.Format) {
+	formats := t.formats
+	if n, ok := t.native.(polyglot); ok {
+		formats = n.formats(c.Model)
+	}
+	if c.Format == "" || slices.Contains(formats, c.Format) {
 		return t.native.Call(ctx, c)
 	}
-	if n, ok := t.native.(fluent); ok && n.speaks(c) {
-		return n.Call(ctx, c)
-	}
-	for _, to := range t.formats {
+	for _, to := range formats {
 		if pair, ok := translate.Between(c.Format, to); ok {
 			return t.through(ctx, pair, c)
 		}
@@ -83,12 +84,8 @@ func (t *translated) through(ctx context.Context, pair translate.Pair, c *upstre
 	return reply, nil
 }
 
-// fluent is a dialect whose models do not all speak the same.
-type fluent interface {
-	upstream.Caller
-	// speaks tells whether the model takes the call as it is.
-	speaks(c *upstream.Call) bool
-}
+// polyglot is a dialect whose models do not all speak the same formats.
+type polyglot interface{ formats(model string) []string }
 
 // untold is the failure of a request that cannot be said in the dialect's formats.
 func untold(err error) error {

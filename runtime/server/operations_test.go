@@ -99,8 +99,7 @@ func TestMessagesUsageEstimated(t *testing.T) {
 	}
 }
 
-// Messages reach Claude at Bedrock as they are, and come back as they are, whole and streamed; a chat reaches it by way of
-// Converse.
+// Messages reach Claude at Bedrock as they are, and come back as they are, whole and streamed.
 func TestMessagesToClaudeAtBedrock(t *testing.T) {
 	alone(t)
 	ended := append(messageSteps[:11:11], `{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":8,"outputTokenCount":7,"invocationLatency":99,"firstByteLatency":9}}`)
