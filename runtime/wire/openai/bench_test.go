@@ -75,3 +75,16 @@ func BenchmarkAnswer(b *testing.B) {
 		a.Doc.Release()
 	}
 }
+
+// BenchmarkResponseEvent reads a delta of a response's stream.
+func BenchmarkResponseEvent(b *testing.B) {
+	data := []byte(`{"type":"response.output_text.delta","sequence_number":7,"item_id":"msg_67ccd3acc8d48190a77525dc6de64b41","output_index":0,"content_index":0,"delta":" river","logprobs":[],"obfuscation":"x9"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		ev, err := Responses.Event(data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ev.Doc.Release()
+	}
+}

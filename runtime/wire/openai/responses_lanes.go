@@ -159,9 +159,9 @@ type spot struct {
 	closes bool   // it says all of a part of a content
 }
 
-// spotOf is the spot of an event; not ok where it has a text that could not be followed, or no place.
-func spotOf(root strictjson.Value, kind string) (at *spot, ok bool) {
-	at = &spot{item: number(root.Get("output_index")), shelf: inItem}
+// read fills the spot in. It tells whether the event has a place, and no text that could not be followed.
+func (at *spot) read(root strictjson.Value, kind string) bool {
+	at.item, at.shelf = number(root.Get("output_index")), inItem
 	field, delta := strings.CutSuffix(kind, ".delta")
 	if !delta {
 		field, _ = strings.CutSuffix(kind, ".done")
@@ -184,14 +184,15 @@ func spotOf(root strictjson.Value, kind string) (at *spot, ok bool) {
 		at.part = number(root.Get("summary_index"))
 	}
 	if choiceOf(at.item, at.shelf, at.part) < 0 {
-		return nil, false
+		return false
 	}
-	if k := root.Get("delta").Kind(); at.member == "delta" {
-		return at, k == strictjson.String
-	} else if at.member == "" {
-		return at, k == strictjson.Invalid
+	switch text := root.Get("delta").Kind(); at.member {
+	case "delta":
+		return text == strictjson.String
+	case "":
+		return text == strictjson.Invalid
 	}
-	return at, true
+	return true
 }
 
 // lane is the lane of a text by the way to it from the event.
