@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -97,6 +98,9 @@ func (d *openAI) callAt(ctx context.Context, path string, c *upstream.Call) (*up
 	if resp.Status < 200 || resp.Status > 299 {
 		f, text := resp.Fail()
 		f.Param = errorParam(text)
+		if f.Status == http.StatusNotFound && namesKept(c) {
+			gone(f)
+		}
 		return nil, f
 	}
 	if c.Stream {

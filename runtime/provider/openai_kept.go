@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -27,11 +28,22 @@ func (d *openAI) kept(ctx context.Context, c *upstream.Call) (*upstream.Reply, e
 	if resp.Status < 200 || resp.Status > 299 {
 		f, _ := resp.Fail()
 		if f.Status == http.StatusNotFound {
-			f.Code, f.Retry = wire.NotFound, upstream.RetryNo // it is deleted, or was kept for a time
+			gone(f)
 		}
 		return nil, f
 	}
 	return object(resp)
+}
+
+// gone makes a failure that of something which is kept no more: it was deleted, or its time is over. That is no fault of the
+// endpoint's.
+func gone(f *upstream.Failure) { f.Code, f.Retry = wire.NotFound, upstream.RetryNo }
+
+// namesKept tells whether a request goes on from what the server keeps: then 404 says that it does not, else that there is no
+// such path or model.
+func namesKept(c *upstream.Call) bool {
+	return c.Once && c.Operation == wire.Responses &&
+		(bytes.Contains(c.Body, []byte(`"previous_response_id"`)) || bytes.Contains(c.Body, []byte(`"item_reference"`)))
 }
 
 var keptMethods = map[wire.Operation]string{

@@ -98,8 +98,17 @@ func TestKeptResponses(t *testing.T) {
 			t.Errorf("%s of what is deleted: %d %s", method, r.Status, r.Body)
 		}
 	}
+	// Nor can the endpoint be worn out by what it does not keep any more.
+	for range 12 {
+		if r, _ := s.about("red", "POST", responsesPath, `{"model":"model-a","input":"x","previous_response_id":"`+made.ID+`"}`); r.Status != 404 || r.Code() != "not_found" {
+			t.Fatalf("%d %s", r.Status, r.Body)
+		}
+	}
+	if health := s.Do("red", "GET", responsesPath+"/"+made.ID, ""); health.Code() != "not_found" {
+		t.Errorf("%d %s", health.Status, health.Body)
+	}
 	fetched := 0
-	for _, rec := range s.Records(12) {
+	for _, rec := range s.Records(25) {
 		if o, _ := rec["operation"].(string); strings.HasPrefix(o, "responses_") {
 			fetched++
 			usage, _ := rec["usage"].(map[string]any)
@@ -110,7 +119,7 @@ func TestKeptResponses(t *testing.T) {
 			}
 		}
 	}
-	if fetched != 8 {
+	if fetched != 9 {
 		t.Errorf("%d records of what was kept", fetched)
 	}
 }

@@ -119,7 +119,7 @@ func (r *record) failed(f *Failure, b *Breaker, now time.Time) {
 	defer r.mu.Unlock()
 	switch {
 	case f.Code == wire.ClientClosed, f.Code == wire.UnsupportedField, f.Code == wire.UnsupportedOp, f.Code == wire.UpstreamTimeout && f.Retry == RetryNo:
-	case f.Code == wire.UpstreamRejected:
+	case f.Code == wire.UpstreamRejected, f.Code == wire.NotFound: // it is well, and says so of a request
 		r.closeCircuit(now)
 		r.failures = 0
 		r.window.count(now, b, false)
