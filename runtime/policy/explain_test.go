@@ -77,7 +77,7 @@ func TestExplainAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := policy.Compile(context.Background(), s, policy.Options{Models: threeModels})
+	p, err := policy.Compile(context.Background(), s, policy.Options{Models: threeModels, Timeout: slow})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestExplainAgrees(t *testing.T) {
 		if err := json.Unmarshal(e.Result, &got); err != nil {
 			t.Fatal(err)
 		}
-		q, err := policy.Compile(context.Background(), s, policy.Options{Models: threeModels})
+		q, err := policy.Compile(context.Background(), s, policy.Options{Models: threeModels, Timeout: slow})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,9 +50,12 @@ func sourceOf(t testing.TB, files map[string]string) policy.Source {
 	return s
 }
 
-// compile compiles one module.
+// compile compiles one module. Where nothing is said of its time, it has more than a busy machine needs.
 func compile(t testing.TB, module string, o policy.Options) *policy.Policy {
 	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = slow
+	}
 	p, err := policy.Compile(context.Background(), sourceOf(t, map[string]string{"main.rego": module}), o)
 	if err != nil {
 		t.Fatalf("%v\nin:\n%s", err, module)

@@ -125,9 +125,9 @@ func TestEvaluationFailuresFailClosed(t *testing.T) {
 	f(`decision := {"allowed": 1 / (input.sizes.body - 1024) > 0}`, slow, "eval_builtin_error: div failed on its operands")
 	f("decision := {\"allowed\": true} if input.model == \"model-a\"\ndecision := {\"allowed\": false} if input.stream == false\ndefault decision := {\"allowed\": false}", slow, "decision: p/main.rego:3:1: eval_conflict_error: two rules give")
 	f("decision := {\"allowed\": true, \"annotations\": {k: v | some v in [\"a\", \"b\"]; k := input.model}}", slow, "eval_conflict_error: two rules give")
-	// Its time is 50 ms where nothing else is said. What would take hours does not.
-	f(`decision := {"allowed": count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i + j + k == input.sizes.body]) > 0}`, 0, "decision: not decided within 50ms")
-	f(`decision := {"allowed": count(numbers.range(1, 1000000000 + input.sizes.body)) > 0}`, 0, "decision: not decided within 50ms")
+	// Its time is 50 ms where nothing else is said. What would take hours does not end in it.
+	f(`decision := {"allowed": count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i + j + k == input.sizes.body]) > 0}`, -1, "decision: not decided within 50ms")
+	f(`decision := {"allowed": count(numbers.range(1, 1000000000 + input.sizes.body)) > 0}`, -1, "decision: not decided within 50ms")
 	// Depth: of functions that call each other; of what is made by a built-in.
 	f(deepCalls(400, "to_number(x)"), slow, "eval_builtin_error: to_number")
 	f(`decision := {"allowed": json.unmarshal(concat("", [x | some _ in numbers.range(1, 12000); x := "["])) == input.model}`, slow, "eval_builtin_error: json.unmarshal failed")
