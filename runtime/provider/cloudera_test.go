@@ -66,6 +66,13 @@ func (s *service) set(path string, step modelserver.Step) {
 	s.says[path] = step
 }
 
+// close keeps callers from the control API.
+func (s *service) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lists = false
+}
+
 // endpoint is the dialect for the endpoint of that name.
 func (s *service) endpoint(t *testing.T, name, model string) upstream.Caller {
 	t.Helper()
@@ -122,7 +129,7 @@ func TestClouderaFindsTheModel(t *testing.T) {
 	f("llama", "", "meta/llama", "llama/v1/chat/completions")
 	f("mistral", "", "meta/mistral", "mistral/openai/v1/chat/completions")
 	f("mistral", "configured", "configured", "mistral/openai/v1/chat/completions")
-	s.lists = false
+	s.close()
 	s.set(under+"llama/v1/models", models)
 	s.set(under+"mistral/openai/v1/models", models)
 	f("llama", "", "own/name", "llama/v1/chat/completions")
