@@ -117,7 +117,7 @@ func (p *Pass) tokenising() bool {
 // tokens is the exchange's table.
 func (p *Pass) tokens() *token.Table {
 	if p.table == nil {
-		p.table = new(token.Table)
+		p.table = &token.Table{Number: p.Number}
 	}
 	return p.table
 }

@@ -129,6 +129,9 @@ func (r *run) filter(ctx context.Context) error {
 	}
 	r.pass = pass
 	pass.AllowOpaque = r.mayBeOpaque()
+	if keeps(r.x.Request) {
+		pass.Number = r.number
+	}
 	if err := pass.Request(ctx); err != nil {
 		return exchange.AsError(exchange.StageFilter, err)
 	}

@@ -108,6 +108,15 @@ func keeps(r *wire.Request) bool {
 	return false
 }
 
+// number is the number of a token in a text that a model server keeps: of its value, and the same in each exchange of the
+// principal. By their order of appearance two values would have one token, and an answer that goes on from the text of an
+// earlier exchange would be restored wrongly. Seven digits are not taken for any number that filters look for.
+func (r *run) number(kind, value string) int {
+	who := r.x.Principal
+	sum := r.snap.IDs.sum("number", who.Tenant, who.ID, kind, value)
+	return 1_000_000 + int(binary.BigEndian.Uint32(sum)%9_000_000)
+}
+
 // mint puts the gateway's own ids in the place of the model server's. Each is made once, however often it comes.
 func (p *producer) mint(ids []wire.ID) {
 	if len(ids) == 0 || !keeps(p.r.x.Request) {

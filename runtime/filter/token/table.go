@@ -15,6 +15,11 @@ const maxKind = 32
 // empty and ready. It is not safe for concurrent use while tokens are added;
 // afterwards any number of restorers may read it.
 type Table struct {
+	// Number gives the number of a value's token, from 1, or of the first one
+	// behind it that is free. Nil numbers values of a kind in the order of their
+	// appearance.
+	Number func(kind, value string) int
+
 	tokens map[string]string // by kind, a zero byte, and value
 	values map[string]string // by token
 	counts map[string]int    // last number by kind, as it stands in tokens
@@ -39,11 +44,25 @@ func (t *Table) add(kind, key, value string) string {
 	if t.tokens == nil {
 		t.tokens, t.values, t.counts = map[string]string{}, map[string]string{}, map[string]int{}
 	}
-	t.counts[kind]++
-	token := "[" + kind + "_" + strconv.Itoa(t.counts[kind]) + "]"
+	token := t.next(kind, value)
 	t.tokens[key] = token
 	t.values[token] = value
 	return token
+}
+
+// next is a token that stands for nothing yet.
+func (t *Table) next(kind, value string) string {
+	named := func(n int) string { return "[" + kind + "_" + strconv.Itoa(n) + "]" }
+	if t.Number == nil {
+		t.counts[kind]++
+		return named(t.counts[kind])
+	}
+	for n := t.Number(kind, value); ; n++ {
+		token := named(n)
+		if _, taken := t.values[token]; !taken {
+			return token
+		}
+	}
 }
 
 // Lookup returns the value that token stands for.
