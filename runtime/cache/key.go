@@ -4,7 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
-	"sync"
+
+	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 // Key is the SHA-256 (FIPS 180-4) of Parts. It is never shown to anyone.
@@ -33,11 +34,11 @@ type keyer struct {
 	sum [sha256.Size]byte
 }
 
-var keyers = sync.Pool{New: func() any { return &keyer{h: sha256.New()} }}
+var keyers = reuse.Pool[keyer]{Name: "cache keys", New: func() *keyer { return &keyer{h: sha256.New()} }}
 
 // Key hashes the parts, each behind its length, so that no two lists of parts meet in one key.
 func (p Parts) Key() Key {
-	k := keyers.Get().(*keyer)
+	k := keyers.Get()
 	defer keyers.Put(k)
 	k.buf = k.buf[:0]
 	for _, s := range [...]string{p.Scope, p.Operation, p.Model, p.Filters} {

@@ -46,12 +46,18 @@ func (s *Stream) closed(ctx context.Context, ev *wire.Event) error {
 			l.done, l.open = true, true
 		default:
 			if err := s.rest(ctx, waiting[0], l); err != nil {
+				release(waiting)
 				return err
 			}
 		}
 	}
-	for _, w := range waiting {
-		if err := s.event(ctx, w); err != nil {
+	for i, w := range waiting {
+		err := s.event(ctx, w)
+		if s.wait != w && !slices.Contains(s.out, w) { // nothing is left of it
+			w.Doc.Release()
+		}
+		if err != nil {
+			release(waiting[i+1:])
 			return err
 		}
 	}

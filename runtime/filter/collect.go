@@ -29,11 +29,11 @@ func (c *collector) event(ctx context.Context, ev *wire.Event) ([]*wire.Event, e
 		for i := range ev.Pieces {
 			c.size += len(ev.Pieces[i].Node.Bytes())
 		}
-		if c.size > maxCollected || len(c.events) >= maxEvents {
+		c.events = append(c.events, ev)
+		if c.size > maxCollected || len(c.events) > maxEvents {
 			return nil, exchange.Fail(exchange.StageAnswer, wire.FilterFailed, "the answer was stopped: it is too long for a filter that needs it whole",
 				fmt.Errorf("a stream held back whole is over %d bytes of text or %d events", maxCollected, maxEvents))
 		}
-		c.events = append(c.events, ev)
 		return nil, nil
 	}
 	out, err := c.end(ctx)
@@ -41,6 +41,11 @@ func (c *collector) event(ctx context.Context, ev *wire.Event) ([]*wire.Event, e
 		return nil, err
 	}
 	return append(out, ev), nil
+}
+
+// has tells whether the event is the last that was collected.
+func (c *collector) has(ev *wire.Event) bool {
+	return len(c.events) > 0 && c.events[len(c.events)-1] == ev
 }
 
 // end filters what was collected as one answer and splits it into events again.
@@ -53,6 +58,8 @@ func (c *collector) end(ctx context.Context) ([]*wire.Event, error) {
 	if err != nil {
 		return nil, exchange.AsError(exchange.StageAnswer, err)
 	}
+	defer func() { a.Doc.Release() }() // the handlers may put another in its place
+	release(c.events)
 	c.events = nil
 	if err := c.p.Answer(ctx, a); err != nil {
 		return nil, err

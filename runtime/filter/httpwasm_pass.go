@@ -195,7 +195,9 @@ func (r *run) handleResponse(ctx context.Context, a *wire.Answer) error {
 	if err != nil {
 		return fmt.Errorf("handle_response: the body that it wrote is refused: %w", withoutWords(err))
 	}
-	*a = *again // whoever read the old document releases it
+	old := a.Doc
+	*a = *again
+	old.Release()
 	return nil
 }
 

@@ -221,7 +221,8 @@ func (r *run) body(ctx context.Context, s stage, d Direction, body []byte) ([]wi
 }
 
 // Answer takes a whole answer through the chain: http-wasm handlers first, then on_text filter by filter over every text,
-// then the on_response hooks, which judge what would be sent. What handlers write takes the place of a's content.
+// then the on_response hooks, which judge what would be sent. What handlers write takes the place of a's content, document
+// included: the old one is given back.
 func (p *Pass) Answer(ctx context.Context, a *wire.Answer) error {
 	if err := p.handleAnswer(ctx, a); err != nil {
 		return err

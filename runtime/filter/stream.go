@@ -91,41 +91,44 @@ func (p *Pass) Stream() *Stream {
 	return s
 }
 
-// Keeps tells whether events that Event took are still with the stream.
-func (s *Stream) Keeps() bool { return s.whole != nil || s.wait != nil || len(s.waits) > 0 }
-
 // Event takes the next event and returns those to send on: none while text is held back, more than one where held-back
 // text needs an event of its own. The slice is valid until the next call. Errors are as those of Pass.Request; after one
 // the stream is over.
+//
+// What is returned is the caller's to release, and so is ev where it is not kept: see Has.
 func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, error) {
 	s.out = s.out[:0]
 	if s.whole != nil {
 		return s.whole.event(ctx, ev)
 	}
-	if s.tell {
-		s.tell = false
-		if err := s.p.handleAnswer(ctx, nil); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.resume(ctx, ev); err != nil {
-		return nil, err
-	}
-	if s.waiting(ev) {
-		s.waits = append(s.waits, ev)
-		return s.out, nil
-	}
-	if err := s.closed(ctx, ev); err != nil {
-		return nil, err
-	}
-	if s.waiting(ev) { // it closes another part
-		s.waits = append(s.waits, ev)
-		return s.out, nil
-	}
-	if err := s.event(ctx, ev); err != nil {
+	if err := s.take(ctx, ev); err != nil {
+		release(s.out)
 		return nil, err
 	}
 	return s.out, nil
+}
+
+// take takes an event, once those that stand before it are on their way.
+func (s *Stream) take(ctx context.Context, ev *wire.Event) error {
+	if s.tell {
+		s.tell = false
+		if err := s.p.handleAnswer(ctx, nil); err != nil {
+			return err
+		}
+	}
+	if err := s.resume(ctx, ev); err != nil {
+		return err
+	}
+	if !s.waiting(ev) {
+		if err := s.closed(ctx, ev); err != nil {
+			return err
+		}
+	}
+	if s.waiting(ev) { // perhaps now that it closes another part
+		s.waits = append(s.waits, ev)
+		return nil
+	}
+	return s.event(ctx, ev)
 }
 
 // event takes an event that waits for no other.
@@ -168,17 +171,19 @@ func (s *Stream) event(ctx context.Context, ev *wire.Event) error {
 	return nil
 }
 
-// End ends a stream that had no [DONE] and returns the events that carry what was held back. After a Done event it
-// returns none.
+// End ends a stream that had no [DONE] and returns the events that carry what was held back, which are the caller's. After
+// a Done event it returns none.
 func (s *Stream) End(ctx context.Context) ([]*wire.Event, error) {
 	s.out = s.out[:0]
 	if s.whole != nil {
 		return s.whole.end(ctx)
 	}
-	if err := s.closed(ctx, nil); err != nil {
-		return nil, err
+	err := s.closed(ctx, nil)
+	if err == nil {
+		err = s.flush(ctx)
 	}
-	if err := s.flush(ctx); err != nil {
+	if err != nil {
+		release(s.out)
 		return nil, err
 	}
 	return s.out, nil

@@ -17,7 +17,7 @@ type Question struct {
 
 // Evaluation is what a request would meet up to its decision.
 type Evaluation struct {
-	Exchange *exchange.Exchange  // as far as it came
+	Exchange *exchange.Exchange  // as far as it came; its Request, if any, is the caller's to release
 	Admit    *policy.Explanation // nil where it was not asked
 	Decision *policy.Explanation
 	Err      error // why the exchange would end there, an *exchange.Error; nil where it would go on
@@ -33,6 +33,7 @@ func (s *Snapshot) Evaluate(ctx context.Context, q Question) Evaluation {
 		if r.pass != nil {
 			r.pass.Close()
 		}
+		keep(&r.out)
 	}()
 	e := Evaluation{Exchange: r.x}
 	e.Err = r.judge(ctx, &e)

@@ -30,6 +30,9 @@ func TestEvaluateAgreesWithServing(t *testing.T) {
 			Principal: &exchange.Principal{ID: "ephemeral:red", Tenant: "red", Roles: []string{"developer"}, Method: "ephemeral"},
 			Client:    exchange.Client{IP: netip.MustParseAddr("127.0.0.1")},
 		})
+		if e.Exchange.Request != nil {
+			defer e.Exchange.Request.Doc.Release()
+		}
 		if n := len(m.Requests()); n != before {
 			t.Errorf("%s: %d requests were forwarded", body, n-before)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/cache"
+	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 // comment is a heartbeat: a comment, which every reader of event streams skips (WHATWG HTML, 9.2.6).
@@ -26,7 +27,7 @@ type pulse struct {
 }
 
 // pulses holds those that are nobody's. One that goes off late beats too early for its next owner, which costs nothing.
-var pulses = sync.Pool{New: func() any {
+var pulses = reuse.Pool[pulse]{Name: "heartbeats", New: func() *pulse {
 	p := new(pulse)
 	p.timer = time.AfterFunc(time.Hour, p.beat)
 	return p
@@ -37,7 +38,7 @@ func (r *run) heartbeat(src source) *pulse {
 	if _, stored := src.(*cache.EntryReader); stored || r.snap.Heartbeat <= 0 {
 		return nil
 	}
-	p := pulses.Get().(*pulse)
+	p := pulses.Get()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.run, p.every, p.sent, p.err = r, r.snap.Heartbeat, false, nil

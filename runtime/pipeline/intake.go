@@ -98,16 +98,14 @@ func (r *run) decided(l policy.Logged) {
 	if r.snap.Decisions == nil {
 		return
 	}
-	line := buffers.Get().(*[]byte)
+	line := buffers.Get()
 	*line = r.snap.Policy.AppendEvent((*line)[:0], l)
 	var mask func([]byte) []byte
 	if r.snap.Policy.MasksEvents() {
 		mask = r.snap.Policy.MaskEvent
 	}
 	r.snap.Decisions.Line(*line, mask)
-	if cap(*line) <= keepBuffer {
-		buffers.Put(line)
-	}
+	keep(line)
 }
 
 // denied is a policy's verdict as the caller sees it.

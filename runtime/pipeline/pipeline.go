@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +28,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/filter"
 	"github.com/sluicegate/sluice/runtime/metrics"
+	"github.com/sluicegate/sluice/runtime/reuse"
 	"github.com/sluicegate/sluice/runtime/upstream"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
@@ -98,9 +98,18 @@ type run struct {
 }
 
 // buffers holds reply buffers. One that grew beyond keepBuffer is left to the collector.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+var buffers = reuse.Pool[[]byte]{Name: "answers", New: func() *[]byte { b := make([]byte, 0, 4<<10); return &b }}
 
 const keepBuffer = 256 << 10
+
+// keep gives a buffer back.
+func keep(b *[]byte) {
+	if cap(*b) > keepBuffer {
+		buffers.Drop()
+		return
+	}
+	buffers.Put(b)
+}
 
 // Serve takes one request from its head to the last byte of its answer. It returns when the exchange has ended and its
 // record is on its way.
@@ -180,7 +189,7 @@ func (r *run) flow(ctx context.Context) error {
 
 func (p *Pipeline) begin(snap *Snapshot, s exchange.Surface, c Caller) *run {
 	now := time.Now()
-	r := &run{p: p, snap: snap, surface: s, caller: c, out: *buffers.Get().(*[]byte)}
+	r := &run{p: p, snap: snap, surface: s, caller: c, out: *buffers.Get()}
 	r.clock.start(now)
 	r.x = &exchange.Exchange{
 		ID: uuid.NewString(), Start: now, Generation: snap.Generation, Operation: s.Operation(), Client: c.Client(),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,7 +62,7 @@ func (p *producer) filtered() ([]byte, error) {
 	if err != nil {
 		return nil, exchange.Fail(exchange.StageAnswer, wire.UpstreamError, "the model server's answer cannot be read", err)
 	}
-	defer a.Doc.Release()
+	defer func() { a.Doc.Release() }() // the filters may put another in its place
 	p.usage = a.Usage
 	p.heard(a.Pieces)
 	if p.r.pass.NeedsAnswer() {
@@ -176,9 +177,11 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 		return false, exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server sent an event that cannot be read", err)
 	}
 	if ev.Error {
+		ev.Doc.Release()
 		return false, exchange.Fail(exchange.StageAnswer, wire.StreamInterrupted, "the model server reported a failure in the stream", nil)
 	}
 	if ev.Done {
+		ev.Doc.Release()
 		return false, p.write(p.lanes.End(ctx))
 	}
 	if ev.Usage != nil {
@@ -188,6 +191,9 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 	evs, err := p.lanes.Event(ctx, ev)
 	if p.like = nil; ev.Plain() && !p.lanes.Keeps() {
 		p.like = ev
+	}
+	if ev != p.like && !p.lanes.Has(ev) && !slices.Contains(evs, ev) { // nothing is left of it
+		ev.Doc.Release()
 	}
 	return true, p.write(evs, err)
 }
@@ -208,7 +214,7 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 	if err != nil {
 		return err
 	}
-	for _, ev := range evs {
+	for i, ev := range evs {
 		p.mint(ev.IDs)
 		if f, ok := ev.Format.(wire.Numbered); ok { // some were dropped on the way, or added
 			f.Number(ev, p.sent)
@@ -216,14 +222,22 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		p.sent++
 		p.spare = ev.Doc.Append(p.spare[:0])
 		frame := cache.Frame{Data: bytes.Clone(p.spare), Usage: ev.UsageEnd}
-		if ev != p.like {
-			ev.Doc.Release()
-		}
+		p.release(ev)
 		if err := p.flight.Write(frame); err != nil {
+			p.release(evs[i+1:]...)
 			return err
 		}
 	}
 	return nil
+}
+
+// release gives the memory of events back, but for the one that the next may be like.
+func (p *producer) release(evs ...*wire.Event) {
+	for _, ev := range evs {
+		if ev != p.like {
+			ev.Doc.Release()
+		}
+	}
 }
 
 // interrupted is the fault of a stream that ended before its end.
@@ -259,6 +273,7 @@ func (p *producer) close() {
 	if p.like != nil {
 		p.like.Doc.Release()
 	}
+	p.lanes.Close()
 	_ = p.reply.Close()
 	p.flight.Close()
 	close(p.r.produced)

@@ -51,10 +51,8 @@ func (r *run) finish() {
 	if x.Request != nil {
 		x.Request.Doc.Release()
 	}
-	if cap(r.out) <= keepBuffer {
-		b := r.out[:0]
-		buffers.Put(&b)
-	}
+	b := r.out[:0]
+	keep(&b)
 }
 
 // record hands the audit record over: to the place reserved, or, for a caller who is not known, beside it.

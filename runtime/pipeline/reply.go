@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/cache"
@@ -90,6 +91,7 @@ func (r *run) join(frames []cache.Frame, stream bool) (*wire.Answer, error) {
 		return format.Answer(frames[0].Data)
 	}
 	evs := make([]*wire.Event, 0, len(frames))
+	defer func() { release(evs) }()
 	for _, f := range frames {
 		ev, err := format.Event(f.Data)
 		if err != nil {
@@ -104,6 +106,15 @@ func (r *run) join(frames []cache.Frame, stream bool) (*wire.Answer, error) {
 type editor interface {
 	Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, error)
 	End(ctx context.Context) ([]*wire.Event, error)
+	Has(ev *wire.Event) bool // one that it took is still there
+	Close()
+}
+
+// release gives the memory of events back.
+func release(evs []*wire.Event) {
+	for _, ev := range evs {
+		ev.Doc.Release()
+	}
 }
 
 // stream sends a streamed answer, each event as soon as it is there.
@@ -112,6 +123,7 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 	defer w.beat.stop()
 	if r.pass.NeedsRestore() {
 		w.restore = r.pass.RestoreStream(r.x.Decision.Restore)
+		defer w.restore.Close()
 	}
 	var frames []cache.Frame
 	for {
@@ -158,14 +170,19 @@ func (w *writer) frame(ctx context.Context, f cache.Frame) error {
 	if err != nil {
 		return err
 	}
-	for _, ev := range evs {
+	for i, ev := range evs {
 		if ev.UsageEnd && hide {
 			ev.Doc.Release()
 			continue
 		}
 		out := []*wire.Event{ev}
 		if w.restore != nil {
-			if out, err = w.restore.Event(ctx, ev); err != nil {
+			out, err = w.restore.Event(ctx, ev)
+			if !w.restore.Has(ev) && !slices.Contains(out, ev) { // nothing is left of it
+				ev.Doc.Release()
+			}
+			if err != nil {
+				release(evs[i+1:])
 				return err
 			}
 		}
@@ -185,6 +202,7 @@ func (w *writer) events(data []byte) ([]*wire.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer a.Doc.Release()
 	return format.Split(a)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/pipeline"
+	"github.com/sluicegate/sluice/runtime/reuse"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -53,7 +54,7 @@ func newCaller(s *Server, w http.ResponseWriter, r *http.Request) *caller {
 
 // bodies holds buffers for request bodies. Those that grew beyond keepBody are left to the collector; nor is more than
 // that made ready on a caller's mere word that so much will come.
-var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
+var bodies = reuse.Pool[[]byte]{Name: "request bodies", New: func() *[]byte { b := make([]byte, 0, 8<<10); return &b }}
 
 const keepBody = 256 << 10
 
@@ -65,7 +66,11 @@ func (c *caller) release() {
 		c.ended = true
 		c.ending.Unlock()
 	}
-	if c.body != nil && cap(*c.body) <= keepBody {
+	switch {
+	case c.body == nil:
+	case cap(*c.body) > keepBody:
+		bodies.Drop()
+	default:
 		*c.body = (*c.body)[:0]
 		bodies.Put(c.body)
 	}
@@ -105,7 +110,7 @@ func (c *caller) Body(limit int) ([]byte, error) {
 		c.w.Header()["Accept-Encoding"] = []string{codings} // RFC 9110, section 12.5.3
 		return nil, err
 	}
-	c.body = bodies.Get().(*[]byte)
+	c.body = bodies.Get()
 	var b []byte
 	if coding == "" {
 		b, err = readBody((*c.body)[:0], c.r.Body, int(c.r.ContentLength), limit)

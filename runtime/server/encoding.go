@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
+	"github.com/sluicegate/sluice/runtime/reuse"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -66,7 +66,7 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 // gzips holds readers: each has some 40 KB of tables.
-var gzips = sync.Pool{New: func() any { return new(gzip.Reader) }}
+var gzips = reuse.Pool[gzip.Reader]{Name: "gzip readers", New: func() *gzip.Reader { return new(gzip.Reader) }}
 
 // inflate makes the reader of a body in that coding. release gives back what it holds.
 func inflate(name string, src io.Reader, ratio int) (in *inflated, release func(), err error) {
@@ -76,7 +76,7 @@ func inflate(name string, src io.Reader, ratio int) (in *inflated, release func(
 		in.plain, err = zlib.NewReader(in.rest)
 		return in, func() {}, in.fault(err)
 	}
-	z := gzips.Get().(*gzip.Reader)
+	z := gzips.Get()
 	in.plain = z
 	return in, func() { gzips.Put(z) }, in.fault(z.Reset(&in.sent))
 }

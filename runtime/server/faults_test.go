@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/internal/gateway"
 	"github.com/sluicegate/sluice/runtime/internal/modelserver"
+	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 // The faults: what a model server can do wrong, each as a whole answer and as a stream, with the cache and without. What
@@ -105,6 +107,7 @@ func TestFaults(t *testing.T) {
 		t.Fatalf("%d %s", warm.Status, warm.Body)
 	}
 	goroutines, open := runtime.NumGoroutine(), descriptors(t)
+	out := reuse.Out()
 	got := make([][4]seen, len(tried))
 	gate := make(chan struct{}, 12)
 	var wg sync.WaitGroup
@@ -128,6 +131,18 @@ func TestFaults(t *testing.T) {
 		runtime.GC()
 		return runtime.NumGoroutine() <= goroutines+16 && descriptors(t) <= open+16
 	})
+	noneOut(t, out)
+}
+
+// noneOut waits until every buffer that was taken from a pool since then was given back, once.
+func noneOut(t *testing.T, since map[string]int) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("buffers that are out: %v, at first: %v", reuse.Out(), since)
+		}
+	}()
+	until(t, "buffers are given back", func() bool { return maps.Equal(reuse.Out(), since) })
 }
 
 func (f *fault) step(m mode) modelserver.Step {

@@ -101,6 +101,7 @@ func responseEvents(t *testing.T, response any) []string {
 	if err != nil {
 		return []string{body(t, map[string]any{"type": "response.completed", "response": response})} // it has no output
 	}
+	defer a.Doc.Release()
 	events, err := openai.Responses.Split(a)
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,7 @@ func responseEvents(t *testing.T, response any) []string {
 	out := make([]string, len(events))
 	for i, ev := range events {
 		out[i] = string(ev.Doc.Append(nil))
+		ev.Doc.Release()
 	}
 	return out
 }

@@ -2,7 +2,8 @@ package strictjson
 
 import (
 	"fmt"
-	"sync"
+
+	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 // Doc is a strictly parsed body together with the edits made to it since.
@@ -23,7 +24,7 @@ type Doc struct {
 	keyEdits bool
 }
 
-var docs = sync.Pool{New: func() any { return new(Doc) }}
+var docs = reuse.Pool[Doc]{Name: "JSON requests", New: func() *Doc { return new(Doc) }}
 
 // What a Doc may keep in the pool: more than a large chat needs, less than one huge body costs.
 const (
@@ -39,7 +40,7 @@ func Parse(b []byte, l Limits) (*Doc, error) {
 	if len(b) > l.MaxBytes {
 		return nil, &Error{Code: TooLarge, Offset: l.MaxBytes, Message: fmt.Sprintf("the body is over %d bytes", l.MaxBytes)}
 	}
-	d := docs.Get().(*Doc)
+	d := docs.Get()
 	d.b, d.limits, d.live = b, l, true
 	s := scanner{b: b, tape: d.tape[:0], keys: &d.keys, limit: l.MaxDepth}
 	err := s.document()

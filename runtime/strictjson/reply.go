@@ -2,9 +2,10 @@ package strictjson
 
 import (
 	"bytes"
-	"sync"
 
 	"github.com/valyala/fastjson"
+
+	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 const (
@@ -36,7 +37,7 @@ type Reply struct {
 	keys   keySet
 }
 
-var replies = sync.Pool{New: func() any {
+var replies = reuse.Pool[Reply]{Name: "JSON answers", New: func() *Reply {
 	return &Reply{texts: make(map[*fastjson.Value][]byte), names: make(map[string]string)}
 }}
 
@@ -59,7 +60,7 @@ func ReadReply(b []byte) (*Reply, error) {
 	if len(b) > maxReply || bytes.Count(b, []byte{','}) > maxReplyValues {
 		return nil, &Error{Code: TooLarge, Offset: -1, Message: "the answer is too large"}
 	}
-	r := replies.Get().(*Reply)
+	r := replies.Get()
 	r.live = true
 	r.src = appendTidy(r.src[:0], b)
 	if err := r.read(); err != nil {
@@ -106,8 +107,11 @@ func (r *Reply) Append(dst []byte) []byte {
 }
 
 // Release gives the Reply's memory back. Neither it nor any Value or bytes from it may be used afterwards. A Reply that
-// is never released is left to the garbage collector.
+// is never released is left to the garbage collector. Releasing nil does nothing.
 func (r *Reply) Release() {
+	if r == nil {
+		return
+	}
 	if !r.live {
 		return
 	}
@@ -119,9 +123,11 @@ func (r *Reply) Release() {
 	if len(r.texts) > 0 {
 		clear(r.texts)
 	}
-	if !large {
-		replies.Put(r)
+	if large {
+		replies.Drop()
+		return
 	}
+	replies.Put(r)
 }
 
 // name is key as a string of its own.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
+	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 // The bounds of one Forward.
@@ -25,7 +25,7 @@ const (
 )
 
 // bodies holds buffers for the bodies of requests, each owned by one Forward at a time.
-var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+var bodies = reuse.Pool[[]byte]{Name: "forwarded bodies", New: func() *[]byte { b := make([]byte, 0, 4<<10); return &b }}
 
 // Errand is where a request may go, and whose it is.
 type Errand struct {
@@ -47,7 +47,7 @@ type Errand struct {
 // hears of every attempt. Errors are *Failure: the last one.
 func Forward(ctx context.Context, e Errand, attempt func(dst []byte, t Target) *Call, onAttempt func(exchange.Attempt),
 ) (*Reply, Target, error) {
-	buf := bodies.Get().(*[]byte)
+	buf := bodies.Get()
 	defer bodies.Put(buf)
 	r := route{targets: e.Targets, tenant: e.Tenant}
 	var last *Failure

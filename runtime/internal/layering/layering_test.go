@@ -17,7 +17,8 @@ const module = "github.com/sluicegate/sluice/"
 // rules lists every package with all it may import of this module. A package that is not here fails the test, and so
 // does an edge that nothing uses any more.
 const rules = `
-	runtime/strictjson       :
+	runtime/reuse            :
+	runtime/strictjson       : reuse
 	runtime/sse              :
 	runtime/filter/meter     :
 	runtime/filter/token     :
@@ -27,25 +28,25 @@ const rules = `
 	runtime/socket           :
 	runtime/wire             : strictjson
 	runtime/exchange         : strictjson wire
-	runtime/wire/walk        : strictjson wire
+	runtime/wire/walk        : strictjson wire reuse
 	runtime/wire/openai      : strictjson sse wire exchange wire/walk
 	runtime/wire/oip         : strictjson wire exchange wire/walk
 	runtime/wire/anthropic   : strictjson sse wire exchange wire/walk
 	runtime/wire/inference   : strictjson wire exchange wire/openai wire/walk
-	runtime/wire/translate   : strictjson wire
+	runtime/wire/translate   : reuse strictjson wire
 	runtime/auth             : wire exchange
 	runtime/artifact         : strictjson
 	runtime/filter           : strictjson wire exchange filter/meter filter/token
 	runtime/policy           : strictjson wire exchange policy/rules
 	runtime/policy/rules     :
 	runtime/bundle           :
-	runtime/cache            : wire
+	runtime/cache            : wire reuse
 	runtime/audit            : wire exchange
 	runtime/metrics          : wire exchange
-	runtime/upstream         : socket wire exchange
+	runtime/upstream         : reuse socket wire exchange
 	runtime/provider         : strictjson sse wire upstream wire/translate wire/anthropic wire/openai
-	runtime/pipeline         : strictjson wire exchange auth filter policy cache upstream audit metrics
-	runtime/server           : socket wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
+	runtime/pipeline         : reuse strictjson wire exchange auth filter policy cache upstream audit metrics
+	runtime/server           : reuse socket wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
 	runtime/control          : config credential certificate strictjson wire exchange auth artifact bundle filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : artifact control
 	cmd/sluice               : artifact config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies

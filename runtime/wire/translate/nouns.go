@@ -1,8 +1,7 @@
 package translate
 
 import (
-	"sync"
-
+	"github.com/sluicegate/sluice/runtime/reuse"
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
@@ -33,7 +32,7 @@ type conversation struct {
 }
 
 // conversations are reused for their memory.
-var conversations = sync.Pool{New: func() any { return new(conversation) }}
+var conversations = reuse.Pool[conversation]{Name: "conversations", New: func() *conversation { return new(conversation) }}
 
 // reset forgets everything but the room for turns, parts and tools.
 func (c *conversation) reset(says feature) {

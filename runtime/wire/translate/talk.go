@@ -47,7 +47,7 @@ func (w talk) To() string { return w.to.name }
 func (w talk) Operation() wire.Operation { return w.to.operation }
 
 func (w talk) requests(root strictjson.Node, o Options) ([][]byte, Asked, *wire.Fault) {
-	c := conversations.Get().(*conversation)
+	c := conversations.Get()
 	defer conversations.Put(c)
 	defer c.reset(0)
 	c.reset(w.to.says)

@@ -2,8 +2,8 @@ package walk
 
 import (
 	"bytes"
-	"sync"
 
+	"github.com/sluicegate/sluice/runtime/reuse"
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
@@ -32,12 +32,12 @@ type Said struct {
 }
 
 // readers keeps Saids for the room of their paths.
-var readers = sync.Pool{New: func() any { return &Said{path: make([]byte, 0, 64)} }}
+var readers = reuse.Pool[Said]{Name: "readers of answers", New: func() *Said { return &Said{path: make([]byte, 0, 64)} }}
 
 // NewSaid is a Said with room of the caller's for what it gathers, of a whole answer or of an event, which is partial.
 // Done gives it back.
 func NewSaid(pieces []wire.Piece, finished []int, finish []string, partial bool) *Said {
-	s := readers.Get().(*Said)
+	s := readers.Get()
 	*s = Said{Pieces: pieces, Finished: finished, Finish: finish, partial: partial, choice: -1, path: s.path[:0]}
 	return s
 }

@@ -1,0 +1,34 @@
+package filter
+
+import (
+	"slices"
+
+	"github.com/sluicegate/sluice/runtime/wire"
+)
+
+// Keeps tells whether events that Event took are still with the stream.
+func (s *Stream) Keeps() bool { return s.whole != nil || s.wait != nil || len(s.waits) > 0 }
+
+// Has tells whether an event that Event took is still with the stream, which then returns it later or releases it.
+func (s *Stream) Has(ev *wire.Event) bool {
+	return s.wait == ev || slices.Contains(s.waits, ev) || s.whole != nil && s.whole.has(ev)
+}
+
+// Close gives back what the stream keeps, at its end or when nobody wants it any more.
+func (s *Stream) Close() {
+	if s.wait != nil {
+		s.wait.Doc.Release()
+	}
+	release(s.waits)
+	if s.whole != nil {
+		release(s.whole.events)
+	}
+	s.wait, s.waits, s.whole = nil, nil, nil
+}
+
+// release gives the memory of events back.
+func release(evs []*wire.Event) {
+	for _, ev := range evs {
+		ev.Doc.Release()
+	}
+}
