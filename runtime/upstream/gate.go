@@ -85,22 +85,17 @@ func (g *gate) leave(tenant string, limit int) {
 	g.serve()
 }
 
-// join puts a caller into the queue, which holds size. In a full one the tenant with the most callers makes room: the one
-// that came last of them is pushed out, unless that would be the new one's own tenant, or as good as.
+// join puts a caller into the queue, which holds size. In a full one the tenant with the most callers, those with a call
+// under way included, makes room: the one that came last of them is pushed out, unless the new one's own tenant would have
+// as many.
 func (g *gate) join(s seat, tenant string, size int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.IndexFunc(g.lines, func(l *line) bool { return l.tenant == tenant })
-	if int(g.waiting.Load()) >= size {
-		own := 0
-		if i >= 0 {
-			own = len(g.lines[i].waiters)
-		}
-		if size <= 0 || !g.makeRoom(own+1) {
-			g.refused.Add(1)
-			return false
-		}
+	if int(g.waiting.Load()) >= size && (size <= 0 || !g.makeRoom(tenant)) {
+		g.refused.Add(1)
+		return false
 	}
+	i := g.lineOf(tenant)
 	if i < 0 {
 		g.lines = append(g.lines, &line{tenant: tenant})
 		i = len(g.lines) - 1
@@ -112,20 +107,37 @@ func (g *gate) join(s seat, tenant string, size int) bool {
 	return true
 }
 
-// makeRoom pushes out the last of the longest line if that is longer than least. The lock is held.
-func (g *gate) makeRoom(least int) bool {
-	longest := g.lines[0]
-	for _, l := range g.lines {
-		if len(l.waiters) > len(longest.waiters) {
-			longest = l
+// lineOf is the index of a tenant's line; -1: none of its callers waits. The lock is held.
+func (g *gate) lineOf(tenant string) int {
+	return slices.IndexFunc(g.lines, func(l *line) bool { return l.tenant == tenant })
+}
+
+// has is how many callers of a tenant are here, their calls under way or not. The lock is held.
+func (g *gate) has(tenant string) int {
+	n := g.tenants[tenant]
+	if i := g.lineOf(tenant); i >= 0 {
+		n += len(g.lines[i].waiters)
+	}
+	return n
+}
+
+// makeRoom pushes out the last of the tenant that has the most, if that is more than the new one's with it. The lock is held.
+func (g *gate) makeRoom(tenant string) bool {
+	most, n := 0, 0
+	for i, l := range g.lines {
+		if has := len(l.waiters) + g.tenants[l.tenant]; has > n {
+			most, n = i, has
 		}
 	}
-	n := len(longest.waiters)
-	if n <= least {
+	if n <= g.has(tenant)+1 {
 		return false
 	}
-	w := longest.waiters[n-1].w
-	longest.waiters = longest.waiters[:n-1] // least is 1 or more, so the line is not empty
+	l := g.lines[most]
+	last := len(l.waiters) - 1
+	w := l.waiters[last].w
+	if l.waiters = l.waiters[:last]; last == 0 {
+		g.lines = slices.Delete(g.lines, most, most+1)
+	}
 	g.waiting.Add(-1)
 	g.refused.Add(1)
 	if w.seats.Add(-1) == 0 && w.over.CompareAndSwap(false, true) {

@@ -125,14 +125,16 @@ func TestQueueIsBounded(t *testing.T) {
 		c.want(t, "noisy!")
 		c.ask(t.Context(), p, "other")
 		c.want(t, "noisy! noisy!")
-		c.ask(t.Context(), p, "fourth") // nobody has more than one caller in the queue
-		c.want(t, "noisy! noisy! fourth!")
+		c.ask(t.Context(), p, "fourth") // noisy has one under way beside the one that waits
+		c.want(t, "noisy! noisy! noisy!")
+		c.ask(t.Context(), p, "fifth") // nobody has more than one
+		c.want(t, "noisy! noisy! noisy! fifth!")
 		for range 4 {
 			h.release <- struct{}{}
 			synctest.Wait()
 		}
 		c.wg.Wait()
-		c.want(t, "noisy! noisy! fourth! noisy noisy quiet other")
+		c.want(t, "noisy! noisy! noisy! fifth! noisy quiet other fourth")
 	})
 }
 
