@@ -170,7 +170,7 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 	if reply.Events == nil {
 		return reader, p.whole()
 	}
-	return p.stream(reader), nil
+	return p.stream(ctx, reader), nil
 }
 
 // call makes the request for one endpoint.

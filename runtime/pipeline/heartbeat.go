@@ -18,7 +18,7 @@ var comment = []byte(": ping\n\n")
 // It begins with the answer and not before: until its first event is there a stream can still become an answer of another
 // endpoint, or an error with its own status, and a heartbeat would be the end of that.
 type pulse struct {
-	mu    sync.Mutex // held while the caller is written to
+	mu    sync.Mutex // held for a beat, and while the run sends
 	timer *time.Timer
 	every time.Duration
 	run   *run // nil while it is nobody's
@@ -53,14 +53,24 @@ func (p *pulse) beat() {
 	if p.run == nil {
 		return
 	}
-	if p.run.begun && !p.sent {
-		if p.err = p.run.caller.Send(comment); p.err != nil {
+	if !p.sent {
+		if p.err = p.run.ping(); p.err != nil {
 			p.run.cancel(p.err)
 			return
 		}
 	}
 	p.sent = false
 	p.timer.Reset(p.every)
+}
+
+// ping sends a comment in a stream that has begun.
+func (r *run) ping() error {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	if !r.begun || r.told {
+		return nil
+	}
+	return r.caller.Send(comment)
 }
 
 // send sends what the run has made, between two beats.

@@ -7,7 +7,8 @@
 //	              └── audit: one Record for every Exchange ──┘
 //
 // flow, below, reads like the picture. Every stage is a method of run in the file named after it: intake.go
-// (authenticate to decide), answer.go (cache to fill), reply.go (restore and reply), record.go (audit, metrics, log).
+// (authenticate to decide), answer.go (cache to forward), produce.go (filter and fill), reply.go (restore and reply),
+// record.go (audit, metrics, log).
 //
 // The data plane only reads the Snapshot; Install swaps it (snapshot.go). What survives a swap is in Pipeline itself.
 // The guarantees: a denied exchange never reaches a model server, nothing fails open, one audit record is written for
@@ -19,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -85,7 +87,9 @@ type run struct {
 	reserved   bool
 	pin        *place // the endpoint that keeps what the request names; nil: any
 	minted     map[minted][]byte
-	begun      bool // bytes of an answer were sent
+	speaking   sync.Mutex // held while the caller is written to
+	begun      bool       // bytes of an answer were sent
+	told       bool       // how it ended: nothing more is sent
 	cancel     context.CancelCauseFunc
 	producer   *producer     // of the answer that this exchange asked a model server for; nil before it has begun
 	produced   chan struct{} // closed when the stream that the model server sends has ended; nil if there is none
@@ -144,6 +148,9 @@ func (p *Pipeline) exchange(ctx context.Context, s exchange.Surface, c Caller, f
 		if defect != nil {
 			p.Logger.Error("exchange panicked", "id", r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
 			r.fail(ctx, exchange.Fail(exchange.StageReply, wire.Internal, "internal error", nil))
+		}
+		if r.leave != nil {
+			r.leave()
 		}
 		r.cancel(nil)
 		r.finish()

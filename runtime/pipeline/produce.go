@@ -33,7 +33,7 @@ type producer struct {
 	sent   int // events so far
 	said   int // bytes of text that came
 
-	turn  sync.Mutex // held by whoever makes the stream, for as long as it does
+	turn  sync.Mutex // held by the leader while it makes an event
 	spare []byte     // for one event
 	lanes *filter.Stream
 	like  *wire.Event // the last one, where the next may be read by its likeness
@@ -75,7 +75,9 @@ func (p *producer) filtered() ([]byte, error) {
 }
 
 // stream begins a stream, which the leader makes as it reads it.
-func (p *producer) stream(reader *cache.Reader) source {
+func (p *producer) stream(ctx context.Context, reader *cache.Reader) source {
+	p.r.leave()
+	p.r.leave = context.AfterFunc(ctx, func() { p.left(ctx, reader) })
 	p.r.produced = make(chan struct{})
 	p.lanes = p.r.pass.Stream()
 	p.flight.Begin(p.head)
@@ -92,11 +94,28 @@ type leader struct {
 // Next makes what comes next, and reads it.
 func (l *leader) Next(ctx context.Context, dst []cache.Frame) ([]cache.Frame, error) {
 	for l.p.step() {
+		if cause := context.Cause(ctx); cause != nil {
+			return dst, cause
+		}
 		if dst, ok, err := l.Poll(dst); ok || err != nil {
 			return dst, err
 		}
 	}
 	return l.Reader.Next(ctx, dst)
+}
+
+// left says that the leader's exchange has ended, whatever its goroutine does: where others follow, that may be waiting for
+// the model server still, on their behalf.
+func (p *producer) left(ctx context.Context, reader *cache.Reader) {
+	reader.Close()
+	if p.flight.Context().Err() != nil {
+		return
+	}
+	err := late(ctx, context.Cause(ctx))
+	if errors.Is(err, errLate) { // its time is up, and the caller is there
+		ctx = context.WithoutCancel(ctx)
+	}
+	p.r.fail(ctx, err)
 }
 
 // Close leaves the stream, and ends it unless somebody else reads it.
@@ -118,17 +137,25 @@ func (l *leader) Close() {
 
 // takeOver makes the rest of the stream.
 func (p *producer) takeOver() {
-	p.turn.Lock()
-	defer p.turn.Unlock()
-	if p.ended {
+	if !p.take() {
 		return
 	}
-	p.taken = true
-	p.flight.TakeOver()
 	for !p.ended {
 		p.advance()
 	}
 	p.close()
+}
+
+// take takes the stream from its leader, once the event under way is made.
+func (p *producer) take() bool {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	if p.ended {
+		return false
+	}
+	p.taken = true
+	p.flight.TakeOver()
+	return true
 }
 
 // enough is how many events are made before they are sent, where more have come already.

@@ -21,6 +21,14 @@ func notReady(s exchange.Surface, c Caller) {
 
 // ended sets how the exchange ended, once: the first word is the true one.
 func (r *run) ended(o exchange.Outcome) {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	r.end(o)
+}
+
+// end is ended for who speaks.
+func (r *run) end(o exchange.Outcome) {
+	r.told = true
 	if r.x.Outcome.Kind == "" {
 		r.x.Outcome = o
 	}
@@ -29,9 +37,6 @@ func (r *run) ended(o exchange.Outcome) {
 // finish runs once for every exchange, whatever happened: it waits for the end of the upstream's stream, which may
 // go on for others, writes the record, counts, logs, and gives back what the exchange held.
 func (r *run) finish() {
-	if r.leave != nil {
-		r.leave()
-	}
 	if r.produced != nil {
 		<-r.produced
 	}

@@ -242,6 +242,11 @@ func (r *run) send(ctx context.Context) error {
 	if len(r.out) == 0 {
 		return nil
 	}
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	if r.told {
+		return r.gone(ctx, errTold)
+	}
 	if !r.begun {
 		r.begun = true
 		r.x.FirstByte = time.Now()
@@ -263,26 +268,33 @@ func (r *run) gone(ctx context.Context, err error) error {
 	return exchange.Fail(exchange.StageReply, wire.ClientClosed, "the caller went away", err)
 }
 
-// fail answers with an error: as a whole answer, or, when the answer has begun, as its last event.
+var errTold = errors.New("pipeline: the exchange has ended")
+
+// fail answers with an error: as a whole answer, or, when the answer has begun, as its last event. It may come from another
+// goroutine than the exchange's own, and does nothing where the caller was told an end already.
 func (r *run) fail(ctx context.Context, err error) {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	if r.told {
+		return
+	}
 	e := r.explain(ctx, err)
 	fault := *e.Fault // shared, it may be
 	fault.Request = r.x.ID
 	r.p.logFault(r.x, e)
 	status := e.Fault.HTTPStatus()
-	r.ended(exchange.Outcome{Kind: kindOf(e, r.begun), Code: e.Fault.Code, Status: status})
+	r.end(exchange.Outcome{Kind: kindOf(e, r.begun), Code: e.Fault.Code, Status: status})
 	if e.Fault.Code == wire.ClientClosed {
 		r.caller.Abort()
 		return
 	}
 	if !r.begun {
 		r.begun = true
-		r.out = r.surface.Error(r.out[:0], &fault)
-		_ = r.caller.Reply(status, r.faultHeaders(&fault), r.out) // the caller may be gone; the record says what happened
+		_ = r.caller.Reply(status, r.faultHeaders(&fault), r.surface.Error(nil, &fault)) // the caller may be gone; the record says what happened
 		return
 	}
 	if r.x.Request != nil && r.x.Request.Stream {
-		_ = r.caller.Send(r.surface.ErrorEvent(r.out[:0], &fault))
+		_ = r.caller.Send(r.surface.ErrorEvent(nil, &fault))
 	}
 }
 

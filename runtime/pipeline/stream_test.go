@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,5 +184,38 @@ func TestFollowerOfAStalledLeader(t *testing.T) {
 	}
 	if n := len(m.Requests()); n != 1 {
 		t.Errorf("%d requests reached the model server", n)
+	}
+}
+
+// A caller whose time is up is told so at once, also while its goroutine waits for the model server on behalf of another.
+func TestLeaderIsToldWhileOthersFollow(t *testing.T) {
+	more := make(chan struct{})
+	release := sync.OnceFunc(func() { close(more) })
+	defer release()
+	m := modelserver.New(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		modelserver.Events(0, modelserver.Delta("one "))(w, r, body)
+		<-more
+		modelserver.Events(0, modelserver.Delta("two"), modelserver.Finish, "[DONE]")(w, r, body)
+	})
+	g := gateway.Start(t, gateway.Callers+gateway.Model(m.URL())+gateway.Rest)
+	body := chat("model-a", "hi", true)
+	leader := g.Open(t.Context(), "red", "/v1/chat/completions", body, "X-Request-Timeout", "1.5")
+	defer func() { _ = leader.Body.Close() }()
+	follower := g.Open(t.Context(), "red", "/v1/chat/completions", body)
+	defer func() { _ = follower.Body.Close() }()
+	told := make([]byte, 0, 4096)
+	for !strings.Contains(string(told), "upstream_timeout") {
+		n, err := leader.Body.Read(told[len(told):cap(told)])
+		if told = told[:len(told)+n]; n == 0 && err != nil {
+			t.Fatalf("the leader reads %q, %v", told, err)
+		}
+	}
+	release()
+	rest, _ := io.ReadAll(leader.Body)
+	if got := string(told) + string(rest); reads(got) != "one " || strings.Contains(got, "[DONE]") {
+		t.Errorf("the leader got %q", got)
+	}
+	if text, err := io.ReadAll(follower.Body); err != nil || reads(string(text)) != "one two" || follower.Header.Get("X-Sluice-Cache") != "coalesced" {
+		t.Errorf("the follower got %q, %v", text, err)
 	}
 }
