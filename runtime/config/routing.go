@@ -54,11 +54,15 @@ type Health struct {
 	Healthy int `yaml:"healthy" jsonschema:"minimum=1,maximum=100"`
 }
 
-// LoadPage is where an endpoint reports how busy it is.
+// LoadPage is where an endpoint reports how busy it is: one of url and answers.
 type LoadPage struct {
 	// URL is a page of metrics in Prometheus' text format, such as http://127.0.0.1:8000/metrics.
-	URL string `yaml:"url" jsonschema:"required"`
-	// Metrics are those whose values are added to the load, such as vllm:num_requests_waiting.
+	URL string `yaml:"url"`
+	// Answers asks the endpoint to say it with each answer, in the field endpoint-load-metrics (ORCA), as vLLM and Triton can.
+	// A report counts for three intervals.
+	Answers bool `yaml:"answers"`
+	// Metrics are those whose values are added to the load, such as vllm:num_requests_waiting of a page, or
+	// named_metrics.num_requests_waiting of answers.
 	Metrics []string `yaml:"metrics" jsonschema:"required"`
 	// Interval is the time between two readings.
 	Interval time.Duration `yaml:"interval"`
@@ -107,6 +111,8 @@ func checkWatch(d *decoder, path string, e *Endpoint) {
 		switch _, ok := baseURL(l.URL); {
 		case e.Provider == demo:
 			d.faultAt(path+".load", "the demo model has no load to ask for; remove this")
+		case d.clean(path+".load") && (l.URL == "") != l.Answers:
+			d.faultAt(path+".load", "expected one of url and answers; write where the endpoint says how busy it is")
 		case l.URL != "" && !ok:
 			d.faultAt(path+".load.url", "expected a URL such as http://127.0.0.1:8000/metrics, without user, query or fragment")
 		}

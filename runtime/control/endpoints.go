@@ -25,6 +25,9 @@ func (b *builder) pages(path string, e *config.Endpoint, o provider.Options) (*u
 	if e.Load == nil {
 		return health, nil, true
 	}
+	if e.Load.Answers {
+		return health, &upstream.LoadCheck{Metrics: e.Load.Metrics, Interval: e.Load.Interval}, true
+	}
 	p, err := provider.NewPage(o, e.Load.URL, e.Load.Timeout)
 	if err != nil {
 		b.fault(path+".load", "%v", err)

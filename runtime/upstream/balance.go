@@ -160,15 +160,18 @@ func (cheapest) Order(ts []Target, _ uint64) {
 }
 
 // leastLoaded prefers the endpoint that reports the least load. What this gateway has under way there counts with it,
-// because a report is some seconds old. One that has not reported lately comes behind those that have.
+// because a report is some seconds old. One that has not reported lately comes behind those that have, but where it reports
+// with its answers: then it has had nothing to answer.
 type leastLoaded struct{}
 
 func (leastLoaded) Order(ts []Target, _ uint64) {
 	now := time.Now()
 	byScore(ts, func(e *Endpoint) float64 {
 		load, ok := e.record.loadAt(now)
-		if !ok {
+		if !ok && !e.tells() {
 			load = unreported
+		} else if !ok {
+			load = 0
 		}
 		return (load + float64(e.InFlight())) / float64(e.o.Weight)
 	})

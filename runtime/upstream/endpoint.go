@@ -130,7 +130,7 @@ func (e *Endpoint) Close() error {
 	if h := e.o.Health; h != nil && h.Page != nil {
 		errs = append(errs, h.Page.Close())
 	}
-	if l := e.o.Load; l != nil {
+	if l := e.o.Load; l != nil && l.Page != nil {
 		errs = append(errs, l.Page.Close())
 	}
 	if c, ok := as[io.Closer](e.o.Caller); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
@@ -115,8 +116,14 @@ func keepRoom(buf *[]byte, n int) {
 
 // call makes one attempt and notes it in the endpoint's record. A streamed answer comes with its first event read.
 func (e *Endpoint) call(ctx context.Context, tenant string, c *Call) (*Reply, *Failure) {
+	if e.tells() {
+		c.Header = append(slices.Clip(c.Header), Field{loadFormat, loadText})
+	}
 	start := time.Now()
 	reply, err := e.o.Caller.Call(ctx, c)
+	if err == nil {
+		reply.Header = e.heard(reply.Header)
+	}
 	if err == nil && reply.Events != nil {
 		reply.Events, err = e.watch(ctx, tenant, reply.Events)
 	}

@@ -39,6 +39,9 @@ func Forwardable(headers map[string][]string) []Field {
 }
 
 func mayForward(name string) bool {
+	if strings.EqualFold(loadFormat, name) { // ours: no caller's passes Forwardable
+		return true
+	}
 	for _, f := range forwardable {
 		if strings.EqualFold(f, name) {
 			return true
@@ -89,6 +92,10 @@ func (h *Header) set(name, value string) {
 	case strings.EqualFold(name, usageField):
 		if _, err := strconv.ParseUint(value, 10, 62); err == nil {
 			h.InputTokens = value
+		}
+	case strings.EqualFold(name, loadField):
+		if len(value) <= maxReport {
+			h.Fields = append(h.Fields, Field{loadField, value})
 		}
 	case h.limited && hasPrefix(name, limitPrefix):
 		h.limit(strings.ToLower(name[len(limitPrefix):]), value)

@@ -200,7 +200,7 @@ func (f *framing) setLength(value []byte) error {
 
 // wanted tells whether Header.set may read the field, so that no other is copied.
 func wanted(name []byte) bool {
-	if is(name, "Content-Type") || is(name, "Retry-After") || is(name, "Retry-After-Ms") || is(name, usageField) {
+	if is(name, "Content-Type") || is(name, "Retry-After") || is(name, "Retry-After-Ms") || is(name, usageField) || is(name, loadField) {
 		return true
 	}
 	for _, f := range returnable {

@@ -34,9 +34,9 @@ func (h HealthCheck) withDefaults() HealthCheck {
 	return h
 }
 
-// LoadCheck reads an endpoint's load at intervals.
+// LoadCheck reads an endpoint's load at intervals, or from its answers.
 type LoadCheck struct {
-	Page     Page          // in Prometheus' text format
+	Page     Page          // in Prometheus' text format; nil: answers say it, each for three intervals
 	Metrics  []string      // whose values are added to the load
 	Interval time.Duration // 5 s
 	Timeout  time.Duration // 2 s
@@ -96,7 +96,7 @@ func (w *Watcher) start(ctx context.Context, e *Endpoint) {
 	} else {
 		e.record.checked(true, false, time.Now())
 	}
-	if l := e.o.Load; l != nil {
+	if l := e.o.Load; l != nil && l.Page != nil {
 		w.wg.Go(func() { e.watchLoad(ctx, l.withDefaults()) })
 	}
 }

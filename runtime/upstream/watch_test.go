@@ -144,6 +144,10 @@ func TestLoadBalance(t *testing.T) {
 		if st := a.State(time.Now()); st.Load != 6.5 || !st.HasLoad {
 			t.Errorf("the load is %v, want 6.5", st.Load)
 		}
+		told := upstream.NewEndpoint(upstream.EndpointOptions{Name: "told", Weight: 1, Load: &upstream.LoadCheck{Metrics: []string{"waiting"}}})
+		if got := names(upstream.Plan([]*upstream.Pool{balanced("load", "m", b, told)}, upstream.Constraint{})); got != "m/told m/b" {
+			t.Errorf("the plan is %s: one that tells with its answers is asked when it has not told", got)
+		}
 		pageA.set("waiting 0\n")
 		time.Sleep(6 * time.Second)
 		want("m/a m/b m/silent")
