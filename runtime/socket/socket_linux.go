@@ -42,10 +42,10 @@ type transfer struct {
 
 func (t *transfer) read(fd uintptr) bool {
 	for {
-		n, _, err := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.p))), uintptr(len(t.p)))
+		n, err := call(syscall.SYS_READ, fd, t.p)
 		switch err {
 		case 0:
-			t.n = int(n)
+			t.n = n
 			return true
 		case syscall.EINTR:
 		case syscall.EAGAIN:
@@ -60,10 +60,10 @@ func (t *transfer) read(fd uintptr) bool {
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.p) {
 		rest := t.p[t.n:]
-		n, _, err := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(rest))), uintptr(len(rest)))
+		n, err := call(syscall.SYS_WRITE, fd, rest)
 		switch err {
 		case 0:
-			t.n += int(n)
+			t.n += n
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return false
@@ -73,6 +73,12 @@ func (t *transfer) write(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// call reads into b or writes it. b is not empty, and has escaped to the heap, where nothing moves it.
+func call(trap, fd uintptr, b []byte) (n int, err syscall.Errno) {
+	r, _, err := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // as package syscall does it
+	return int(r), err
 }
 
 // Read reads what there is, waiting for at least a byte.
