@@ -247,6 +247,7 @@ func (r *Reader) makeRoom() {
 		r.buf = make([]byte, max(firstBuffer, 2*len(r.buf)))
 	}
 	copy(r.buf, kept)
+	r.lfFound = r.lfFound && r.lfSeen >= r.pos
 	r.crSeen, r.lfSeen = max(r.crSeen-r.pos, 0), max(r.lfSeen-r.pos, 0)
 	r.pos, r.end = 0, len(kept)
 }
