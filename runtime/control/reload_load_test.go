@@ -126,7 +126,7 @@ func TestManyReloadsUnderLoad(t *testing.T) {
 	took := time.Since(b.begun)
 	load.Wait()
 	t.Logf("%d reloads in %v under %.0f requests a second (%d asked for) and at least %d open streams: %d exchanges, %d failed, the slowest request took %v",
-		s.reloads, took.Round(time.Millisecond), float64(b.next.Load())/time.Since(b.begun).Seconds(), s.rate, fewest, b.sent.Load(), b.failed.Load(),
+		s.reloads, took.Round(time.Millisecond), float64(b.next.Load())/s.time.Seconds(), s.rate, fewest, b.sent.Load(), b.failed.Load(),
 		time.Duration(b.slowest.Load()).Round(time.Millisecond))
 	b.records(int(b.sent.Load()))
 	until(t, "the retired generations", func() bool { return b.g.Control.Pipeline().Expire(time.Hour) == 0 })
