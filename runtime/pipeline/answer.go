@@ -145,12 +145,15 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 	r.leave = context.AfterFunc(ctx, reader.Close) // the last reader to leave ends the call
 	p := &producer{r: r, flight: f, key: key}
 	defer func() {
-		if defect := recover(); defect != nil { // whoever has joined must not wait for an answer that nobody makes
+		defect := recover()
+		if defect != nil { // whoever has joined must not wait for an answer that nobody makes
 			f.Finish(errDefect, wire.Usage{}, key, nil)
-			panic(defect)
 		}
 		if r.produced == nil {
 			f.Close()
+		}
+		if defect != nil {
+			panic(defect)
 		}
 	}()
 	targets, err := r.route()

@@ -13,24 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/sluicegate/sluice/runtime/internal/gateway"
 	"github.com/sluicegate/sluice/runtime/internal/modelserver"
-	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
-// TestMain also holds that every buffer that any test made the stages take from a pool was given back, once.
-func TestMain(m *testing.M) {
-	reuse.Count()
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if out := reuse.Out(); code == 0 && len(out) > 0 {
-			fmt.Fprintf(os.Stderr, "taken from pools and not given back: %v\n", out)
-			code = 1
-		}
-		os.Exit(code)
-	}))
-}
+func TestMain(m *testing.M) { gateway.Main(m) }
 
 const (
 	address = "ana@example.com"

@@ -78,8 +78,8 @@ func (p *producer) filtered() ([]byte, error) {
 func (p *producer) stream(ctx context.Context, reader *cache.Reader) source {
 	p.r.leave()
 	p.r.leave = context.AfterFunc(ctx, func() { p.left(ctx, reader) })
-	p.r.produced = make(chan struct{})
 	p.lanes = p.r.pass.Stream()
+	p.r.produced = make(chan struct{}) // from here on somebody closes it
 	p.flight.Begin(p.head)
 	p.flight.Lead(p.takeOver)
 	return &leader{reader, p}

@@ -286,6 +286,9 @@ func (c *caller) sendChunk(p []byte) error {
 	if c.gone {
 		return net.ErrClosed
 	}
+	if len(p) == 0 {
+		return nil // a chunk of nothing would be the last one
+	}
 	c.chunk = append(strconv.AppendInt(c.chunk[:0], int64(len(p)), 16), "\r\n"...)
 	c.chunk = append(append(c.chunk, p...), "\r\n"...)
 	_, err := c.wire.Write(c.chunk)

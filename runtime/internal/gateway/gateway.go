@@ -17,8 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/sluicegate/sluice/runtime/config"
 	"github.com/sluicegate/sluice/runtime/control"
+	"github.com/sluicegate/sluice/runtime/reuse"
 	"github.com/sluicegate/sluice/runtime/server"
 )
 
@@ -52,6 +55,19 @@ func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
+}
+
+// Main is the TestMain of packages whose tests start gateways: no goroutine is left behind, and every buffer that the stages
+// took from a pool was given back, once.
+func Main(m *testing.M) {
+	reuse.Count()
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if out := reuse.Out(); code == 0 && len(out) > 0 {
+			fmt.Fprintf(os.Stderr, "taken from pools and not given back: %v\n", out)
+			code = 1
+		}
+		os.Exit(code)
+	}))
 }
 
 // Callers is the auth section that Key's ids come from: two principals of tenant red, one of tenant blue.

@@ -136,19 +136,28 @@ func (r *chatReader) call(i int, v strictjson.Value, take func(delta) error) err
 
 // chatWriter writes the events of a stream.
 type chatWriter struct {
+	repeated
+	ended bool // why was said
+	usage usage
+}
+
+// repeated is what every event of a stream repeats.
+type repeated struct {
 	id, model []byte
 	created   int64
-	ended     bool // why was said
-	usage     usage
+}
+
+func (n *repeated) begin(d *delta) {
+	n.id, n.model, n.created = append(n.id, d.id...), append(n.model, d.model...), d.created
+	if n.created == 0 {
+		n.created = time.Now().Unix()
+	}
 }
 
 func (w *chatWriter) write(q *queue, d delta) error {
 	switch d.happening {
 	case begins:
-		w.id, w.model, w.created = append(w.id, d.id...), append(w.model, d.model...), d.created
-		if w.created == 0 {
-			w.created = time.Now().Unix()
-		}
+		w.begin(&d)
 		w.chunk(q, `"role":"assistant","content":""`, "")
 	case says:
 		w.text(q, `"content":`, d.text)

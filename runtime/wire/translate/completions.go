@@ -1,8 +1,6 @@
 package translate
 
 import (
-	"time"
-
 	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
@@ -82,19 +80,15 @@ func writeCompletion(dst []byte, a *answer) ([]byte, error) {
 
 // completionWriter writes the events of a stream.
 type completionWriter struct {
-	id, model []byte
-	created   int64
-	ended     bool // why was said
-	usage     usage
+	repeated
+	ended bool // why was said
+	usage usage
 }
 
 func (w *completionWriter) write(q *queue, d delta) error {
 	switch d.happening {
 	case begins:
-		w.id, w.model, w.created = append(w.id, d.id...), append(w.model, d.model...), d.created
-		if w.created == 0 {
-			w.created = time.Now().Unix()
-		}
+		w.begin(&d)
 	case says, refuses:
 		w.chunk(q, d.text, "")
 	case calls, argues:
