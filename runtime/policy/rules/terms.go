@@ -61,16 +61,20 @@ func all(r *run, f frame, parts []getter) []*ast.Term {
 	return out
 }
 
-// object makes an object with constant keys.
-func (s *scope) object(o ast.Object) getter {
-	var keys []*ast.Term
-	var parts []getter
+// members are an object's constant keys, and what becomes of their values.
+func members[T any](s *scope, o ast.Object, of func(*ast.Term) T) (keys []*ast.Term, parts []T) {
 	o.Foreach(func(k, v *ast.Term) {
 		if !ast.IsConstant(k.Value) || !usual(k) {
 			s.refuse(s.loc, "an object with keys that are not constant")
 		}
-		keys, parts = append(keys, k), append(parts, s.term(v))
+		keys, parts = append(keys, k), append(parts, of(v))
 	})
+	return keys, parts
+}
+
+// object makes an object with constant keys.
+func (s *scope) object(o ast.Object) getter {
+	keys, parts := members(s, o, s.term)
 	return func(r *run, f frame) *ast.Term {
 		items := make([][2]*ast.Term, len(keys))
 		for i, k := range keys {
@@ -125,14 +129,7 @@ func (s *scope) arrayPattern(a *ast.Array) matcher {
 }
 
 func (s *scope) objectPattern(o ast.Object) matcher {
-	var keys []*ast.Term
-	var parts []matcher
-	o.Foreach(func(k, v *ast.Term) {
-		if !ast.IsConstant(k.Value) || !usual(k) {
-			s.refuse(s.loc, "an object with keys that are not constant")
-		}
-		keys, parts = append(keys, k), append(parts, s.pattern(v))
-	})
+	keys, parts := members(s, o, s.pattern)
 	return func(r *run, f frame, v *ast.Term) bool {
 		o, ok := v.Value.(ast.Object)
 		if !ok || o.Len() != len(parts) {

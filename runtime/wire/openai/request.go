@@ -13,17 +13,26 @@ type request struct {
 	room [4]wire.Segment
 }
 
-// Request reads a body strictly; see wire.Format. The Request keeps body, and its texts live until Doc.Release.
-func (f *format) Request(body []byte, limits strictjson.Limits) (*wire.Request, error) {
+// begin reads a body strictly as a document, whose walk is to come.
+func begin(f wire.Format, op wire.Operation, body []byte, limits strictjson.Limits) (*request, error) {
 	doc, err := strictjson.Parse(body, limits)
 	if err != nil {
 		return nil, walk.Unreadable(err)
 	}
 	q := &request{}
-	q.Request = wire.Request{Operation: f.op, Format: f, Doc: doc, Size: len(body), Segments: q.room[:0]}
+	q.Request = wire.Request{Operation: op, Format: f, Doc: doc, Size: len(body), Segments: q.room[:0]}
 	q.walk = walk.New(doc, &q.Request)
+	return q, nil
+}
+
+// Request reads a body strictly; see wire.Format. The Request keeps body, and its texts live until Doc.Release.
+func (f *format) Request(body []byte, limits strictjson.Limits) (*wire.Request, error) {
+	q, err := begin(f, f.op, body, limits)
+	if err != nil {
+		return nil, err
+	}
 	if fault := q.read(f); fault != nil {
-		doc.Release()
+		q.Doc.Release()
 		return nil, fault
 	}
 	return &q.Request, nil

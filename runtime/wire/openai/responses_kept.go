@@ -23,15 +23,12 @@ func (kept) Name() string { return KeptName }
 
 // Request reads the object strictly.
 func (f kept) Request(body []byte, limits strictjson.Limits) (*wire.Request, error) {
-	doc, err := strictjson.Parse(body, limits)
+	q, err := begin(f, f.op, body, limits)
 	if err != nil {
-		return nil, walk.Unreadable(err)
+		return nil, err
 	}
-	q := &request{}
-	q.Request = wire.Request{Operation: f.op, Format: f, Doc: doc, Size: len(body), Segments: q.room[:0]}
-	q.walk = walk.New(doc, &q.Request)
-	if fault := q.walk.Root(doc.Root(), keptRequest); fault != nil {
-		doc.Release()
+	if fault := q.walk.Root(q.Doc.Root(), keptRequest); fault != nil {
+		q.Doc.Release()
 		return nil, fault
 	}
 	return &q.Request, nil
