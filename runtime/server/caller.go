@@ -42,7 +42,7 @@ type caller struct {
 func newCaller(s *Server, w http.ResponseWriter, r *http.Request) *caller {
 	c := &caller{
 		s: s, w: w, r: r, conn: http.NewResponseController(w), read: r.ContentLength == 0,
-		bounded: time.Now(), // net/http has just set it
+		bounded: time.Now(), // it has just been set
 	}
 	if r.ProtoMajor == 2 {
 		// In HTTP/1.1 a write deadline is for who writes; here it resets the stream when it has passed, also while the model
@@ -262,8 +262,8 @@ func (c *caller) Begin(headers []pipeline.Header) error {
 func (c *caller) Abort() { c.gone = true }
 
 // Send sends a piece of a stream at once. After the first, which goes with the head, those of HTTP/1.1 in the clear are
-// written to the connection as chunks (RFC 9112, section 7.1) without net/http's two buffers between, which are empty then;
-// net/http ends the last one.
+// written to the connection as chunks (RFC 9112, section 7.1) without the server's buffers between, which are empty then;
+// the server ends the last one.
 func (c *caller) Send(p []byte) error {
 	c.answering()
 	defer c.written()

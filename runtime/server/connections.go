@@ -2,9 +2,12 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/socket"
@@ -42,10 +45,10 @@ type wireKey struct{}
 
 // wired is the http.Server's ConnContext.
 func wired(ctx context.Context, nc net.Conn) context.Context {
-	if c, ok := nc.(*counted); ok {
-		return context.WithValue(ctx, wireKey{}, net.Conn(c))
+	if _, secret := nc.(*tls.Conn); secret {
+		return ctx
 	}
-	return ctx
+	return context.WithValue(ctx, wireKey{}, nc)
 }
 
 // counted is a connection that gives its place back when it is closed.
@@ -68,4 +71,12 @@ func (c *counted) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return nil
+}
+
+// SyscallConn gives the socket itself.
+func (c *counted) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/sluicegate/sluice/runtime/internal/modelserver"
-	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 // Callers who go away at any byte of their request, or of the answer, leave nothing behind: no goroutine, no descriptor, no
@@ -30,7 +29,7 @@ func TestFaultsOfCallers(t *testing.T) {
 		t.Fatalf("%d %s", r.Status, r.Body)
 	}
 	goroutines, open := runtime.NumGoroutine(), descriptors(t)
-	out := reuse.Out()
+	noneOut(t)
 	addr := strings.TrimPrefix(s.URL, "http://")
 	random := rand.New(rand.NewPCG(7, 11))
 	var wg sync.WaitGroup
@@ -59,7 +58,7 @@ func TestFaultsOfCallers(t *testing.T) {
 		runtime.GC()
 		return s.Control.Pipeline().Running() == 0 && runtime.NumGoroutine() <= goroutines+16 && descriptors(t) <= open+16
 	})
-	noneOut(t, out)
+	noneOut(t)
 	if r := s.Post("red", chatPath, ask("hi")); r.Status != 200 {
 		t.Errorf("afterwards: %d %s", r.Status, r.Body)
 	}

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicegate/sluice/runtime/http1"
 	"github.com/sluicegate/sluice/runtime/pipeline"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
@@ -63,6 +64,7 @@ func (o Options) withDefaults() Options {
 type Server struct {
 	opts    Options
 	http    *http.Server
+	front   *http1.Front // before http in the clear; nil with TLS
 	routes  map[string]route
 	running atomic.Int64
 	leaving atomic.Bool
@@ -84,6 +86,9 @@ func New(o Options) *Server {
 		TLSConfig:         s.opts.TLS,
 		Protocols:         s.protocols(),
 		HTTP2:             s.http2(),
+	}
+	if s.opts.TLS == nil {
+		s.front = http1.New(s.http)
 	}
 	return s
 }
@@ -114,9 +119,9 @@ func (s *Server) http2() *http.HTTP2Config {
 
 // Serve takes connections from l until Shutdown; it then returns nil.
 func (s *Server) Serve(l net.Listener) error {
-	serve := s.http.Serve
-	if s.opts.TLS != nil {
-		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	serve := func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	if s.front != nil {
+		serve = s.front.Serve
 	}
 	full := func() {
 		s.opts.Pipeline.Metrics.Refused(wire.Overloaded)
@@ -138,8 +143,15 @@ const linger = time.Second
 // Shutdown stops taking connections and waits for the running exchanges, streams included. When ctx ends first, the
 // exchanges that are left are ended in their surface's own shape.
 func (s *Server) Shutdown(ctx context.Context) error {
+	var serving interface {
+		Shutdown(ctx context.Context) error
+		Close() error
+	} = s.http
+	if s.front != nil {
+		serving = s.front
+	}
 	closed := make(chan error, 1)
-	go func() { closed <- s.http.Shutdown(context.WithoutCancel(ctx)) }()
+	go func() { closed <- serving.Shutdown(context.WithoutCancel(ctx)) }()
 	s.opts.Pipeline.Drain(ctx)
 	select {
 	case err := <-closed:
@@ -147,6 +159,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-time.After(linger):
 	}
 	s.opts.Pipeline.Drain(ctx) // a head that was on its way has become an exchange
-	err := s.http.Close()
+	err := serving.Close()
 	return errors.Join(err, <-closed)
 }

@@ -26,6 +26,7 @@ const rules = `
 	runtime/credential       :
 	runtime/certificate      :
 	runtime/socket           :
+	runtime/http1            : reuse socket
 	runtime/wire             : strictjson
 	runtime/exchange         : strictjson wire
 	runtime/wire/walk        : strictjson wire reuse
@@ -46,7 +47,7 @@ const rules = `
 	runtime/upstream         : reuse socket wire exchange
 	runtime/provider         : strictjson sse wire upstream wire/translate wire/anthropic wire/openai
 	runtime/pipeline         : reuse strictjson wire exchange auth filter policy cache upstream audit metrics
-	runtime/server           : reuse socket wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
+	runtime/server           : http1 reuse socket wire exchange pipeline wire/openai wire/inference wire/oip wire/anthropic
 	runtime/control          : config credential certificate strictjson wire exchange auth artifact bundle filter policy cache upstream provider audit metrics pipeline /policies /filters
 	runtime/admin            : artifact control
 	cmd/sluice               : artifact config wire exchange auth filter policy pipeline control admin server /filters /filters/sdk /policies
@@ -67,7 +68,7 @@ var owners = map[string][]string{
 	"github.com/prometheus":                 {"runtime/metrics"},
 	"github.com/fsnotify/fsnotify":          {"runtime/control"},
 	"golang.org/x/mod":                      {"runtime/artifact"},
-	"net/http":                              {"runtime/server", "runtime/admin", "runtime/credential", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/bundle", "runtime/control", "runtime/policy", "cmd/sluice"},
+	"net/http":                              {"runtime/http1", "runtime/server", "runtime/admin", "runtime/credential", "runtime/upstream", "runtime/provider", "runtime/auth", "runtime/artifact", "runtime/bundle", "runtime/control", "runtime/policy", "cmd/sluice"},
 	"github.com/aws":                        {"runtime/provider"},
 	"oras.land/oras-go":                     {"runtime/artifact"},
 	"github.com/opencontainers":             {"runtime/artifact"},
