@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -30,6 +31,13 @@ type Token struct {
 	Ephemeral bool
 }
 
+// Refs are one secret or several: a Ref, or a list of at most 8, of which the first is in use and the others are those of
+// before, still accepted. None is named twice.
+type Refs []Ref
+
+// maxRefs bounds a list of secrets: a rotation takes two, and some work is done for each.
+const maxRefs = 8
+
 // maxSecretBytes bounds a secret's file.
 const maxSecretBytes = 64 << 10
 
@@ -44,6 +52,33 @@ func (t *Token) decode(d *decoder, p *place) {
 		return
 	}
 	t.Ref.decode(d, p)
+}
+
+func (r *Refs) decode(d *decoder, p *place) {
+	seq, list := p.node.(*ast.SequenceNode)
+	if !list {
+		*r = make(Refs, 1)
+		(*r)[0].decode(d, p)
+		return
+	}
+	if n := len(seq.Values); n > maxRefs {
+		d.fault(p, "a list of %d secrets, of at most %d; take the oldest out", n, maxRefs)
+		return
+	}
+	d.list(p, reflect.ValueOf((*[]Ref)(r)).Elem(), rule{required: true})
+	for i, ref := range *r {
+		if first := slices.Index((*r)[:i], ref); first >= 0 && ref != (Ref{}) {
+			d.fault(&place{parent: p, index: i, pos: start(d.file, seq.Values[i])}, "the same as %s; remove one", indexed(p.path(), first))
+		}
+	}
+}
+
+// Path is the path of secret i within the field of that path.
+func (r Refs) Path(field string, i int) string {
+	if len(r) == 1 {
+		return field
+	}
+	return indexed(field, i)
 }
 
 func (r *Ref) decode(d *decoder, p *place) {

@@ -136,6 +136,9 @@ func notations(t reflect.Type) *jsonschema.Schema {
 		}}
 	case reflect.TypeFor[Token]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Const: "ephemeral"}, {Ref: "#/$defs/Ref"}}}
+	case reflect.TypeFor[Refs]():
+		one, least, most := &jsonschema.Schema{Ref: "#/$defs/Ref"}, uint64(1), uint64(maxRefs)
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{one, {Type: "array", Items: one, MinItems: &least, MaxItems: &most}}}
 	case reflect.TypeFor[Names]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, {Type: "array", Items: &jsonschema.Schema{Type: "string"}}}}
 	case reflect.TypeFor[OPA]():

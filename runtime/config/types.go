@@ -33,9 +33,10 @@ type Config struct {
 	OPA *OPA `yaml:"opa"`
 	// Cache keeps answers in memory; left out, nothing is kept.
 	Cache *Cache `yaml:"cache"`
-	// StateKey is the secret behind the ids that callers get for what model servers keep, at least 16 bytes. Left out, one
-	// is made at random at each start, and ids given before are good no more. Gateways that share callers need one key.
-	StateKey *Ref `yaml:"state_key"`
+	// StateKey is the secret behind the ids that callers get for what model servers keep, at least 16 bytes; or a list of at
+	// most 8, of which the first makes ids and all are read, so that a new key can be put before the old one. Left out, one
+	// is made at random at each start, and ids given before are good no more. Gateways that share callers need the same keys.
+	StateKey Refs `yaml:"state_key"`
 	// Audit is the log of one record for each exchange.
 	Audit Audit `yaml:"audit"`
 	// Limits bound what one request and all of them together may take.

@@ -136,28 +136,38 @@ func (b *builder) run(ctx context.Context) {
 	b.filters(ctx)
 	b.opa()
 	b.policy(ctx)
-	b.stateKey()
+	b.stateKeys()
 	b.keepers()
 }
 
 // minStateKey is the least length of a key: that of the proof in an id, RFC 2104's advice for a truncated HMAC.
 const minStateKey = 16
 
-// stateKey makes the ids of callers' state: with the configuration's key, or that of this process.
-func (b *builder) stateKey() {
+// stateKeys makes the ids of callers' state: with the configuration's keys, or that of this process.
+func (b *builder) stateKeys() {
 	b.gen.snap.IDs = b.c.ids
-	if b.cfg.StateKey == nil {
+	if len(b.cfg.StateKey) == 0 {
 		return
 	}
-	secret, err := b.cfg.StateKey.Resolve(b.cfg.Dir())
-	switch {
-	case err != nil:
-		b.fault("state_key", "%v", err)
-	case len(secret) < minStateKey:
-		b.fault("state_key", "has %d bytes, of at least %d; make one: openssl rand -hex 32", len(secret), minStateKey)
-	default:
-		b.gen.snap.IDs = pipeline.NewMint([]byte(secret))
+	var keys [][]byte
+	at := map[string]string{} // where a key stands, by the key
+	for i, ref := range b.cfg.StateKey {
+		path := b.cfg.StateKey.Path("state_key", i)
+		secret, err := ref.Resolve(b.cfg.Dir())
+		switch {
+		case err != nil:
+			b.fault(path, "%v", err)
+		case len(secret) < minStateKey:
+			b.fault(path, "has %d bytes, of at least %d; make one: openssl rand -hex 32", len(secret), minStateKey)
+		case at[secret] != "":
+			b.fault(path, "holds the same key as %s; put a new one first, or take one of them out", at[secret])
+		}
+		if at[secret] == "" {
+			at[secret] = path
+		}
+		keys = append(keys, []byte(secret))
 	}
+	b.gen.snap.IDs = pipeline.NewMint(keys...)
 }
 
 // fault notes what is wrong with a field.

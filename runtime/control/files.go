@@ -92,7 +92,9 @@ func filesOf(name string, cfg *config.Config) []string {
 	if cfg.Auth.MTLS != nil {
 		add(cfg.Auth.MTLS.CAFile)
 	}
-	addRef(cfg.StateKey)
+	for i := range cfg.StateKey {
+		addRef(&cfg.StateKey[i])
+	}
 	if cfg.Admin != nil && cfg.Admin.Token != nil {
 		addRef(&cfg.Admin.Token.Ref)
 	}

@@ -43,6 +43,12 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	f("config", func() { g.Write("sluice.yaml", smallest+"limits: {depth: 64}\n") })
+	g.Write("new.key", strings.Repeat("new-key-", 4))
+	g.Write("old.key", strings.Repeat("old-key-", 4))
+	f("config with state keys", func() {
+		g.Write("sluice.yaml", smallest+"limits: {depth: 64}\nstate_key: [{file: new.key}, {file: old.key}]\n")
+	})
+	f("state key that was there before", func() { g.Write("old.key", strings.Repeat("its-key-", 4)) })
 	f("policy", func() { g.Write("policies/main.rego", allow+"# changed\n") })
 	f("policy's data", func() { g.Write("policies/data.json", `{"a":1}`) })
 	f("policy in a new folder", func() { g.Write("policies/more/x.rego", "package more\n") })

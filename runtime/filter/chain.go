@@ -78,8 +78,8 @@ type Pass struct {
 	// AllowOpaque lets content pass that no text filter can read. The model's configuration says so.
 	AllowOpaque bool
 
-	// Number gives the numbers of tokens; see token.Table. It is for requests whose text a model server keeps.
-	Number func(kind, value string) int
+	// Numbers gives the numbers of tokens; see token.Table. It is for requests whose text a model server keeps.
+	Numbers func(kind, value string) []int
 
 	c       *Chain
 	x       *exchange.Exchange

@@ -117,7 +117,7 @@ func (p *Pass) tokenising() bool {
 // tokens is the exchange's table.
 func (p *Pass) tokens() *token.Table {
 	if p.table == nil {
-		p.table = &token.Table{Number: p.Number}
+		p.table = &token.Table{Numbers: p.Numbers}
 	}
 	return p.table
 }

@@ -128,7 +128,7 @@ func (r *run) filter(ctx context.Context) error {
 	r.pass = pass
 	pass.AllowOpaque = r.mayBeOpaque()
 	if keeps(r.x.Request) {
-		pass.Number = r.number
+		pass.Numbers = r.numbers
 	}
 	if err := pass.Request(ctx); err != nil {
 		return exchange.AsError(exchange.StageFilter, err)

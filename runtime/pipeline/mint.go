@@ -16,16 +16,25 @@ import (
 // Mint makes the ids that callers get for state on a model server, and reads them again. An id holds the model server's
 // own and says at which endpoint it is; it is good for the principal that got it and for no other: its HMAC-SHA256 (RFC
 // 2104) is over the kind, tenant, principal, model, endpoint and the model server's id. Nothing is kept of those given.
-type Mint struct{ key []byte }
+// Ids are made with the first key and read with any.
+type Mint struct{ keys []mintKey }
 
 // NewMint makes a Mint. Without a key it has one at random: its ids end with the process.
-func NewMint(key []byte) *Mint {
-	if len(key) == 0 {
-		key = make([]byte, sha256.Size)
+func NewMint(keys ...[]byte) *Mint {
+	if len(keys) == 0 {
+		key := make([]byte, sha256.Size)
 		_, _ = rand.Read(key) // never fails
+		keys = [][]byte{key}
 	}
-	return &Mint{key: key}
+	m := &Mint{}
+	for _, key := range keys {
+		m.keys = append(m.keys, key)
+	}
+	return m
 }
+
+// mintKey is one of a Mint's keys.
+type mintKey []byte
 
 // Bytes of an id before the model server's own: which endpoint, and the code that proves it.
 const (
@@ -37,8 +46,8 @@ const (
 type place struct{ model, endpoint string }
 
 // sum is the HMAC over the parts, each with its length before it.
-func (m *Mint) sum(parts ...string) []byte {
-	h := hmac.New(sha256.New, m.key)
+func (k mintKey) sum(parts ...string) []byte {
+	h := hmac.New(sha256.New, k)
 	var n [8]byte
 	for _, p := range parts {
 		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
@@ -48,22 +57,30 @@ func (m *Mint) sum(parts ...string) []byte {
 	return h.Sum(nil)
 }
 
-func (m *Mint) proof(kind string, who *exchange.Principal, at place, id string) []byte {
-	return m.sum("id", kind, who.Tenant, who.ID, at.model, at.endpoint, id)[:proofSize]
+func (k mintKey) proof(kind string, who *exchange.Principal, at place, id string) []byte {
+	return k.sum("id", kind, who.Tenant, who.ID, at.model, at.endpoint, id)[:proofSize]
 }
 
-// where is what an id says of where the state is.
+// where is what an id says of where the state is. Each key says it otherwise, so it tells the key too.
 type where [placeSize]byte
 
-func (m *Mint) where(at place) where { return where(m.sum("place", at.model, at.endpoint)) }
+func (k mintKey) where(at place) where { return where(k.sum("place", at.model, at.endpoint)) }
 
-// places are all endpoints, by what an id says.
-func (m *Mint) places(models map[string]*Model) map[where]place {
-	out := map[where]place{}
+// origin is where an id is from: the place, and the key that it was made with.
+type origin struct {
+	place
+	key mintKey
+}
+
+// origins are all endpoints under each key, by what an id says: however many keys there are, an id is proved with one.
+func (m *Mint) origins(models map[string]*Model) map[where]origin {
+	out := map[where]origin{}
 	for name, model := range models {
 		for _, e := range model.Pool.Endpoints() {
 			at := place{name, e.Name()}
-			out[m.where(at)] = at
+			for _, k := range m.keys {
+				out[k.where(at)] = origin{at, k}
+			}
 		}
 	}
 	return out
@@ -71,8 +88,9 @@ func (m *Mint) places(models map[string]*Model) map[where]place {
 
 // give is the id for the principal. It begins as the model server's does, such as with resp_.
 func (m *Mint) give(kind string, who *exchange.Principal, at place, id string) string {
-	to := m.where(at)
-	b := append(to[:], m.proof(kind, who, at, id)...)
+	k := m.keys[0]
+	to := k.where(at)
+	b := append(to[:], k.proof(kind, who, at, id)...)
 	prefix, _, named := strings.Cut(id, "_")
 	if !named {
 		prefix = "id"
@@ -87,11 +105,12 @@ func (s *Snapshot) take(kind string, who *exchange.Principal, given string) (at 
 	if err != nil || len(b) <= placeSize+proofSize {
 		return place{}, "", false
 	}
-	if at, ok = s.places[where(b)]; !ok {
+	from, known := s.origins[where(b)]
+	if !known {
 		return place{}, "", false
 	}
 	id = string(b[placeSize+proofSize:])
-	return at, id, hmac.Equal(s.IDs.proof(kind, who, at, id), b[placeSize:placeSize+proofSize])
+	return from.place, id, hmac.Equal(from.key.proof(kind, who, from.place, id), b[placeSize:placeSize+proofSize])
 }
 
 // minted is an id of a model server. A stream has the same few ids in all of its events.
@@ -108,13 +127,18 @@ func keeps(r *wire.Request) bool {
 	return false
 }
 
-// number is the number of a token in a text that a model server keeps: of its value, and the same in each exchange of the
-// principal. By their order of appearance two values would have one token, and an answer that goes on from the text of an
-// earlier exchange would be restored wrongly. Seven digits are not taken for any number that filters look for.
-func (r *run) number(kind, value string) int {
+// numbers are the numbers of a token in a text that a model server keeps: of its value, and the same in each exchange of
+// the principal. By their order of appearance two values would have one token, and an answer that goes on from the text of
+// an earlier exchange would be restored wrongly. Each key gives one, so that tokens of before a rotation are read as well.
+// Seven digits are not taken for any number that filters look for.
+func (r *run) numbers(kind, value string) []int {
 	who := r.x.Principal
-	sum := r.snap.IDs.sum("number", who.Tenant, who.ID, kind, value)
-	return 1_000_000 + int(binary.BigEndian.Uint32(sum)%9_000_000)
+	out := make([]int, 0, len(r.snap.IDs.keys))
+	for _, k := range r.snap.IDs.keys {
+		sum := k.sum("number", who.Tenant, who.ID, kind, value)
+		out = append(out, 1_000_000+int(binary.BigEndian.Uint32(sum)%9_000_000))
+	}
+	return out
 }
 
 // mint puts the gateway's own ids in the place of the model server's. Each is made once, however often it comes.

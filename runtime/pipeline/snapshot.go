@@ -34,9 +34,9 @@ type Snapshot struct {
 	Longest    time.Duration // an exchange may take until its answer's last byte; 0: no bound
 	Close      func()        // called once, when retired and the last exchange on it has ended; may be nil
 
-	places map[where]place // where state may be that an id of IDs names
-	seen   atomic.Pointer[seen]
-	refs   atomic.Int64 // exchanges on it, plus one while it is the current one
+	origins map[where]origin // of the ids of IDs
+	seen    atomic.Pointer[seen]
+	refs    atomic.Int64 // exchanges on it, plus one while it is the current one
 }
 
 // Model is one model callers may ask for.
@@ -90,7 +90,7 @@ func (p *Pipeline) Install(s *Snapshot) {
 	if s.IDs == nil {
 		s.IDs = NewMint(nil)
 	}
-	s.places = s.IDs.places(s.Models)
+	s.origins = s.IDs.origins(s.Models)
 	old := p.current.Swap(s)
 	p.running.revoke(s)
 	if old != nil {

@@ -15,10 +15,11 @@ const maxKind = 32
 // empty and ready. It is not safe for concurrent use while tokens are added;
 // afterwards any number of restorers may read it.
 type Table struct {
-	// Number gives the number of a value's token, from 1, or of the first one
-	// behind it that is free. Nil numbers values of a kind in the order of their
-	// appearance.
-	Number func(kind, value string) int
+	// Numbers gives the number of a value's token, from 1, or of the first one
+	// behind it that is free; and then those of tokens that were the value's in
+	// earlier texts, which are looked up as it, too, unless they are another's.
+	// Nil numbers values of a kind in the order of their appearance.
+	Numbers func(kind, value string) []int
 
 	tokens map[string]string // by kind, a zero byte, and value
 	values map[string]string // by token
@@ -44,26 +45,34 @@ func (t *Table) add(kind, key, value string) string {
 	if t.tokens == nil {
 		t.tokens, t.values, t.counts = map[string]string{}, map[string]string{}, map[string]int{}
 	}
-	token := t.next(kind, value)
-	t.tokens[key] = token
-	t.values[token] = value
-	return token
+	if t.Numbers == nil {
+		t.counts[kind]++
+		token := named(kind, t.counts[kind])
+		t.tokens[key], t.values[token] = token, value
+		return token
+	}
+	numbers := t.Numbers(kind, value)
+	n := numbers[0]
+	for !t.claim(named(kind, n), value) {
+		n++
+	}
+	t.tokens[key] = named(kind, n)
+	for _, earlier := range numbers[1:] {
+		t.claim(named(kind, earlier), value)
+	}
+	return t.tokens[key]
 }
 
-// next is a token that stands for nothing yet.
-func (t *Table) next(kind, value string) string {
-	named := func(n int) string { return "[" + kind + "_" + strconv.Itoa(n) + "]" }
-	if t.Number == nil {
-		t.counts[kind]++
-		return named(t.counts[kind])
+// claim has a token stand for value, if it stands for nothing yet.
+func (t *Table) claim(token, value string) bool {
+	if _, taken := t.values[token]; taken {
+		return false
 	}
-	for n := t.Number(kind, value); ; n++ {
-		token := named(n)
-		if _, taken := t.values[token]; !taken {
-			return token
-		}
-	}
+	t.values[token] = value
+	return true
 }
+
+func named(kind string, n int) string { return "[" + kind + "_" + strconv.Itoa(n) + "]" }
 
 // Lookup returns the value that token stands for.
 func (t *Table) Lookup(token []byte) (value string, ok bool) {

@@ -43,6 +43,28 @@ func TestTokenise(t *testing.T) {
 	}
 }
 
+// A value's own token is of its first number, or behind it; tokens of its other numbers are read as it where they are free.
+func TestTokeniseNumbers(t *testing.T) {
+	table := token.Table{Numbers: func(_, value string) []int {
+		return map[string][]int{"ana": {7, 3}, "bob": {7, 9}, "eve": {3, 8, 9}}[value]
+	}}
+	f := func(value, want string) {
+		t.Helper()
+		if got := string(table.Tokenise(nil, "name", []byte(value))); got != want {
+			t.Errorf("%s: %s, want %s", value, got, want)
+		}
+	}
+	f("ana", "[NAME_7]")
+	f("bob", "[NAME_8]")
+	f("eve", "[NAME_4]")
+	f("ana", "[NAME_7]")
+	for n, want := range map[int]string{3: "ana", 4: "eve", 7: "ana", 8: "bob", 9: "bob"} {
+		if got, _ := table.Lookup(fmt.Appendf(nil, "[NAME_%d]", n)); got != want {
+			t.Errorf("%d is read as %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestTokeniseCopiesTheValue(t *testing.T) {
 	var table token.Table
 	value := []byte("ana")
