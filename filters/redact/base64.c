@@ -9,8 +9,6 @@
 #define CONTEXT 28  // characters in front of a block that are decoded with it; within LOOK
 #define CONTROLS 16 // one control character in so many bytes is allowed: random bytes have twice that
 
-u32 next_block = ~0u;
-
 static int is_base64(u32 c) { return (classes[c] & C_BASE64) != 0; }
 
 static u8 values[128]; // of the characters of both alphabets

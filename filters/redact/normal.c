@@ -17,8 +17,6 @@
 #define LETTER 0xff // an escaped letter outside ASCII
 #define SYMBOL 0xfe // any other escaped character outside ASCII
 
-struct text text;
-
 static u64 kept[MAX_TEXT / 64 + 2];
 static u32 rank[MAX_TEXT / 64 + 2];
 

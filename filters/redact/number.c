@@ -1,8 +1,6 @@
 // The digits at a position, read once for all detectors of numbers.
 #include "redact.h"
 
-struct number number;
-
 static int separator(u32 c) { return c == ' ' || c == '-' || c == '.' || c == '/'; }
 
 // A group of more digits than any number has ends the reading, and is no part of it.

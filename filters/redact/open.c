@@ -1,8 +1,6 @@
 // Open spans: findings longer than HOLD. What has come of them is settled at once; the word of continuation says what is open.
 #include "redact.h"
 
-struct open open;
-
 // in_alphabet tells what an open span goes on with. Full stops are run_end's.
 static int in_alphabet(u32 alphabet, u32 c) {
 	if (classes[c] & (C_ALNUM | C_UNDER)) return 1;

@@ -5,8 +5,6 @@
 // once, with the groups that follow it, and what it may be goes by their sizes.
 #include "redact.h"
 
-SLUICE_ARENA(SLUICE_WINDOW + SLUICE_CONTEXT + 64)
-
 u32 hold = HOLD;
 struct best best;
 int contesting;
