@@ -12,10 +12,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	uuid.EnableRandPool() // ids are no secrets: a read of random bytes is enough for sixteen
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // errSilent ends a command whose findings were printed already.
 var errSilent = errors.New("")

@@ -180,7 +180,15 @@ func (f *Flight) Write(frame Frame) error {
 			break
 		}
 	}
-	return context.Cause(f.ctx)
+	return cause(f.ctx)
+}
+
+// cause is context.Cause, which takes a lock, for a context that has mostly not ended.
+func cause(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(ctx)
 }
 
 // trim drops what every reader has read. While more than MaxEntry is left and there are several readers, it cuts the one
@@ -250,8 +258,11 @@ func (f *Flight) follow() *Reader {
 	return r
 }
 
-// signal wakes the readers. The lock is held.
+// signal wakes the readers. One that produces the frames itself, alone, waits for none. The lock is held.
 func (f *Flight) signal() {
+	if f.own && len(f.readers) == 1 {
+		return
+	}
 	for _, r := range f.readers {
 		r.news.ring()
 	}

@@ -176,9 +176,9 @@ func (c *conn) plain(head []byte) (*http.Request, error) {
 
 // answer has the handler answer a request. It says whether another may follow on the connection.
 func (c *conn) answer(r *http.Request) (again bool) {
-	if now, d := time.Now(), c.f.server.WriteTimeout; now.Sub(c.written) > d/8 {
-		c.written = now
-		_ = c.nc.SetWriteDeadline(now.Add(d + d/8)) // as in bound
+	if d := c.f.server.WriteTimeout; time.Since(c.written) > d/8 {
+		c.written = time.Now()
+		_ = c.nc.SetWriteDeadline(c.written.Add(d + d/8)) // as in bound
 	}
 	w := response{c: c, header: make(http.Header, 8)}
 	defer func() {

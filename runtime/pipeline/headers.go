@@ -49,16 +49,17 @@ func (r *run) faultHeaders(f *wire.Fault) []Header {
 
 // clock takes the time of each stage, for Server-Timing and the histograms.
 type clock struct {
-	last time.Time
-	laps []exchange.Lap
-	buf  [10]exchange.Lap
+	begun time.Time
+	last  time.Duration
+	laps  []exchange.Lap
+	buf   [10]exchange.Lap
 }
 
-func (c *clock) start(now time.Time) { c.last, c.laps = now, c.buf[:0] }
+func (c *clock) start(now time.Time) { c.begun, c.laps = now, c.buf[:0] }
 
 func (c *clock) lap(stage exchange.Stage) {
-	now := time.Now()
-	c.laps = append(c.laps, exchange.Lap{Stage: stage, Took: now.Sub(c.last)})
+	now := time.Since(c.begun) // half of what time.Now costs
+	c.laps = append(c.laps, exchange.Lap{Stage: stage, Took: now - c.last})
 	c.last = now
 }
 

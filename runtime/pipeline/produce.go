@@ -94,8 +94,8 @@ type leader struct {
 // Next makes what comes next, and reads it.
 func (l *leader) Next(ctx context.Context, dst []cache.Frame) ([]cache.Frame, error) {
 	for l.p.step() {
-		if cause := context.Cause(ctx); cause != nil {
-			return dst, cause
+		if ctx.Err() != nil {
+			return dst, context.Cause(ctx)
 		}
 		if dst, ok, err := l.Poll(dst); ok || err != nil {
 			return dst, err

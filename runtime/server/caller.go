@@ -157,9 +157,9 @@ func (c *caller) answering() {
 		return
 	}
 	// Setting a deadline costs as much as parsing an event: one that is little used up will do.
-	if now := time.Now(); now.Sub(c.bounded) > c.s.opts.WriteTime/8 {
-		c.bounded = now
-		_ = c.conn.SetWriteDeadline(now.Add(c.s.opts.WriteTime))
+	if time.Since(c.bounded) > c.s.opts.WriteTime/8 {
+		c.bounded = time.Now()
+		_ = c.conn.SetWriteDeadline(c.bounded.Add(c.s.opts.WriteTime))
 	}
 }
 

@@ -163,8 +163,8 @@ func (b *http1Body) extend() {
 	if !b.each {
 		return
 	}
-	if now := time.Now(); b.until.Sub(now) < b.idle {
-		b.until = now.Add(b.idle + b.idle/8)
+	if time.Until(b.until) < b.idle {
+		b.until = time.Now().Add(b.idle + b.idle/8)
 		_ = b.conn.SetReadDeadline(b.until) // fails on a closed connection only, as the read will
 	}
 }
