@@ -40,20 +40,21 @@ type conn struct {
 	out  *[]byte  // what is to be sent next; from outs, nil while there is nothing
 	keys []string // of the headers of the answer under way
 
-	fresh   bool      // nothing has come yet
+	last    string    // the method of the request before; "": there was none
 	until   time.Time // the read deadline
 	written time.Time // when the write deadline was last set
 }
 
 func newConn(f *Front, nc net.Conn) *conn {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &conn{f: f, nc: nc, gone: cancel, buf: make([]byte, bufferSize), fresh: true}
+	c := &conn{f: f, nc: nc, gone: cancel, buf: make([]byte, bufferSize)}
 	if f.server.ConnContext != nil {
 		ctx = f.server.ConnContext(ctx, nc)
 	}
-	c.base = (&http.Request{
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: nc.RemoteAddr().String(),
-	}).WithContext(ctx)
+	c.base = (&http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	if from := nc.RemoteAddr(); from != nil {
+		c.base.RemoteAddr = from.String()
+	}
 	return c
 }
 
@@ -62,7 +63,7 @@ func (c *conn) serve() {
 	defer c.gone()
 	for {
 		r, err := c.request()
-		if errors.Is(err, errNotPlain) {
+		if errors.Is(err, errNotPlain) && !c.switches() {
 			c.unwatch()
 			c.f.remove(c)
 			c.f.rest.give(&replay{Conn: c.nc, read: c.buf[c.r:c.w]})
@@ -75,6 +76,12 @@ func (c *conn) serve() {
 	c.unwatch()
 	_ = c.nc.Close() // there is nobody to tell
 	c.f.remove(c)
+}
+
+// switches tells whether HTTP/2 begins behind requests of HTTP/1.1. It may begin a connection only (RFC 9113, section 3.3),
+// but net/http would take it for the beginning of one.
+func (c *conn) switches() bool {
+	return c.last != "" && bytes.HasPrefix(c.buf[c.r:c.w], []byte("PRI * HTTP/2.0\r\n"))
 }
 
 // closeIdle closes the connection if it waits for a request.
@@ -90,14 +97,19 @@ var blank = []byte("\r\n\r\n")
 
 // request reads the next request up to its body.
 func (c *conn) request() (*http.Request, error) {
-	now := time.Now()
-	if c.r == c.w {
-		c.r, c.w = 0, 0
-		if err := c.wait(now); err != nil {
-			return nil, err
+	for skipped := 0; ; skipped++ {
+		if c.r == c.w {
+			c.r, c.w = 0, 0
+			if err := c.wait(time.Now()); err != nil {
+				return nil, err
+			}
 		}
+		if !c.leftover(skipped) {
+			break
+		}
+		c.r++
 	}
-	late := time.Time{} // when the head must be there; not known before it is missed
+	bounded := c.last == "" // what waits for a connection's first byte waits for its first head
 	for {
 		if c.r == c.w || c.buf[c.r] != 'G' && c.buf[c.r] != 'P' {
 			return nil, errNotPlain
@@ -108,23 +120,45 @@ func (c *conn) request() (*http.Request, error) {
 		if c.r > 0 {
 			c.w, c.r = copy(c.buf, c.buf[c.r:c.w]), 0
 		}
-		if c.w == len(c.buf) {
+		if c.w == len(c.buf) || bareFeed(c.buf[:c.w]) {
 			return nil, errNotPlain
 		}
-		if late.IsZero() {
-			late = time.Now().Add(c.f.server.ReadHeaderTimeout)
-			c.bound(late)
+		if !bounded {
+			bounded = true
+			c.bound(time.Now().Add(c.f.server.ReadHeaderTimeout))
 		}
-		if err := c.fill(); err != nil {
+		if err := c.fill(); errors.Is(err, io.EOF) {
+			return nil, errNotPlain // who has only closed its sending half is told that this is no head
+		} else if err != nil {
 			return nil, err
 		}
 	}
 }
 
+// leftover tells whether what comes next is the end of a line that old clients send behind a body: it is no part of it, nor of
+// the next request. As in net/http, there may be two of them.
+func (c *conn) leftover(skipped int) bool {
+	return skipped < 4 && c.last == http.MethodPost && c.r < c.w && (c.buf[c.r] == '\r' || c.buf[c.r] == '\n')
+}
+
+// bareFeed tells whether a line of an unfinished head ends without a carriage return: its end may have come already, to
+// who takes that for one.
+func bareFeed(b []byte) bool {
+	for {
+		n := bytes.IndexByte(b, '\n')
+		if n < 0 {
+			return false
+		}
+		if n == 0 || b[n-1] != '\r' {
+			return true
+		}
+		b = b[n+1:]
+	}
+}
+
 // wait waits for the first bytes of the next request. A connection that has just come has as long as a head.
 func (c *conn) wait(now time.Time) error {
-	if c.fresh {
-		c.fresh = false
+	if c.last == "" {
 		c.bound(now.Add(c.f.server.ReadHeaderTimeout))
 	} else {
 		c.state.Store(idle)
@@ -132,7 +166,8 @@ func (c *conn) wait(now time.Time) error {
 			return http.ErrServerClosed
 		}
 		// A deadline is set an eighth later than it need be, so that not every request has to.
-		if d := c.f.server.IdleTimeout; c.until.Sub(now) < d {
+		d := c.f.server.IdleTimeout
+		if left := c.until.Sub(now); left < d || left > d+d/8 { // the latter is one for a body
 			c.bound(now.Add(d + d/8))
 		}
 	}
@@ -168,6 +203,7 @@ func (c *conn) plain(head []byte) (*http.Request, error) {
 		return nil, errNotPlain
 	}
 	c.r += len(head)
+	c.last = r.Method
 	if c.body = (body{c: c, left: r.ContentLength}); r.ContentLength > 0 {
 		r.Body = &c.body
 	}
@@ -269,6 +305,7 @@ const drained = 256 << 10
 func (b *body) drain() bool {
 	if b.left > 0 && b.left <= drained {
 		_, _ = io.Copy(io.Discard, b) // what is left says how it went
+		b.err = http.ErrBodyReadAfterClose
 	}
 	return b.left == 0
 }

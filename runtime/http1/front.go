@@ -56,9 +56,10 @@ func (f *Front) Serve(l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	f.mu.Lock()
-	f.watcher, f.listener, f.rest.addr, f.finished = watcher, l, l.Addr(), make(chan struct{})
-	f.mu.Unlock()
+	if !f.begin(l, watcher) {
+		_ = watcher.Close() // nothing is watched yet
+		return http.ErrServerClosed
+	}
 	go func() {
 		defer close(f.finished)
 		_ = f.server.Serve(f.rest) // until rest is closed: it has no other error
@@ -67,6 +68,17 @@ func (f *Front) Serve(l net.Listener) error {
 	}()
 	defer func() { _ = l.Close() }() // as in net/http: it may be closed already
 	return f.accept(l)
+}
+
+// begin says what Serve works with. It fails when Front was told to close meanwhile.
+func (f *Front) begin(l net.Listener, w *socket.Watcher) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing.Load() {
+		return false
+	}
+	f.watcher, f.listener, f.rest.addr, f.finished = w, l, l.Addr(), make(chan struct{})
+	return true
 }
 
 // longest is how long Serve waits after an error that passes, such as too many open files, before it takes connections again.
@@ -106,9 +118,10 @@ func (f *Front) take(nc net.Conn) {
 		return
 	}
 	c := newConn(f, nc)
-	f.mu.Lock()
-	f.conns[c] = struct{}{}
-	f.mu.Unlock()
+	if !f.add(c) {
+		_ = nc.Close() // nothing was said on it
+		return
+	}
 	stop, err := f.watcher.Watch(sc, c.gone)
 	if err != nil {
 		f.remove(c)
@@ -117,6 +130,17 @@ func (f *Front) take(nc net.Conn) {
 	}
 	c.unwatch = stop
 	go c.serve()
+}
+
+// add counts a connection among those that close finds, unless it has looked for them.
+func (f *Front) add(c *conn) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing.Load() {
+		return false
+	}
+	f.conns[c] = struct{}{}
+	return true
 }
 
 // remove forgets a connection that has ended or was handed over.
@@ -141,9 +165,9 @@ func (f *Front) check() {
 
 // close stops taking connections and gives those that Serve has left to their end.
 func (f *Front) close() {
-	f.closing.Store(true)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closing.Store(true)
 	if f.listener != nil {
 		_ = f.listener.Close() // whatever it says, it is over
 	}

@@ -2,6 +2,7 @@ package http1_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -53,11 +54,17 @@ func (l *lines) String() string {
 
 func serve(t *testing.T, front bool) *served {
 	t.Helper()
+	const d = 2 * time.Second
+	return serveWith(t, front, &http.Server{ReadHeaderTimeout: d, ReadTimeout: d, WriteTimeout: d, IdleTimeout: d})
+}
+
+// serveWith serves within a server's bounds.
+func serveWith(t *testing.T, front bool, server *http.Server) *served {
+	t.Helper()
 	s := &served{t: t, logged: &lines{}, in: make(chan string, 64), out: make(chan string, 64), wait: make(chan struct{})}
-	server := &http.Server{
-		Handler: s, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second,
-		IdleTimeout: 2 * time.Second, ErrorLog: log.New(s.logged, "", 0),
-	}
+	server.Handler, server.ErrorLog, server.Protocols = s, log.New(s.logged, "", 0), new(http.Protocols)
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +132,41 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Length", "2")
 		_, err := io.WriteString(w, "four")
 		s.out <- fmt.Sprint(err)
+	case "/announced":
+		h.Set("Content-Length", "10")
+	case "/huge":
+		for i := range 3 {
+			_, _ = w.Write(bytes.Repeat([]byte{byte('a' + i)}, 100<<10))
+		}
+	case "/huge and known":
+		h.Set("Content-Length", fmt.Sprint(200<<10))
+		for i := range 2 {
+			_, _ = w.Write(bytes.Repeat([]byte{byte('a' + i)}, 100<<10))
+		}
+	case "/late":
+		_, _ = io.WriteString(w, "early ")
+		_ = conn.Flush()
+		_, err := io.ReadAll(r.Body)
+		_, _ = fmt.Fprint(w, err)
+	case "/framed":
+		h["Content-Length"] = []string{"5", "6"}
+		h["Transfer-Encoding"] = []string{"identity"}
+		_, _ = io.WriteString(w, "hello")
+	case "/flood":
+		var err error
+		for err == nil {
+			_, err = w.Write(make([]byte, 32<<10))
+		}
+		s.out <- "ended"
+	case "/slow":
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = conn.SetReadDeadline(time.Time{})
+		for range 6 {
+			time.Sleep(200 * time.Millisecond)
+			_, _ = io.WriteString(w, "x")
+			_ = conn.Flush()
+		}
+		_, _ = fmt.Fprint(w, r.Context().Err())
 	case "/panic":
 		panic("a defect")
 	case "/abort":
@@ -208,6 +250,26 @@ func TestAsNetHTTP(t *testing.T) {
 		{"long head", "GET /say HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 10<<10) + "\r\n\r\n", 1},
 		{"malformed", "GET /say HTTP/1.1\r\nHost: x\r\nX y\r\n\r\n", 1},
 		{"after one", post("/echo", "", "one") + "garbage behind a request\r\n\r\n", 2},
+		{"an empty line behind a body", post("/echo", "", "one") + "\r\n" + get("/say"), 2},
+		{"two of them", post("/echo", "", "one") + "\r\n\r\n" + post("/echo", "", "two") + "\n" + get("/say"), 3},
+		{"three of them", post("/echo", "", "one") + "\r\n\r\n\r\n" + get("/say"), 2},
+		{"one behind no body", get("/say") + "\r\n" + get("/say"), 2},
+		{"bare line feeds", "GET /say HTTP/1.1\nHost: x\n\n", 1},
+		{"a bare end of the head", "GET /say HTTP/1.1\r\nHost: x\r\n\n", 1},
+		{"a request behind a bare end", post("/echo", "", "one") + "GET /say HTTP/1.1\r\nHost: x\n\n" + get("/echo"), 3},
+		{"announced and not written", get("/announced"), 1},
+		{"huge pieces", get("/huge") + get("/say"), 2},
+		{"huge pieces of a known length", get("/huge%20and%20known") + get("/say"), 2},
+		{"read after the answer began", post("/late", "", "hello") + get("/say"), 2},
+		{"large and unread", post("/unread", "", strings.Repeat("x", 8<<20)), 1},
+		{"unread and expected", post("/unread", "Expect: 100-continue\r\n", ""), 1},
+		{"HTTP/1.0 behind HTTP/1.1", get("/say") + "GET /say HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + get("/say"), 3},
+		{"a method in small letters", get("/say") + "get /say HTTP/1.1\r\nHost: x\r\n\r\n", 2},
+		{"GET with a body", "GET /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" + get("/say"), 2},
+		{"a length with zeros before it", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0003\r\n\r\nabc" + get("/say"), 2},
+		{"a head that fills the buffer", "GET /say HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 4096-42) + "\r\n\r\n" + get("/say"), 2},
+		{"a head longer than it by one", "GET /say HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 4097-42) + "\r\n\r\n" + get("/say"), 2},
+		{"many, then something else", strings.Repeat(post("/echo", "", "abcdefghij"), 200) + "DELETE /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nzz" + get("/say"), 202},
 		{"panic", get("/panic"), 1},
 		{"abort", get("/abort"), 1},
 	} {

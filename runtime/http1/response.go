@@ -63,7 +63,7 @@ func (w *response) begin() {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		if !token(key) || bare(w.status) && key == "Content-Length" {
+		if !token(key) || key == "Content-Length" && (w.chunked || bare(w.status)) || key == "Transfer-Encoding" { // one framing
 			continue
 		}
 		for _, value := range w.header[key] {
@@ -120,12 +120,15 @@ func (w *response) Write(p []byte) (int, error) {
 	switch {
 	case w.err != nil:
 		return 0, w.err
-	case bare(w.status):
-		return 0, http.ErrBodyNotAllowed
 	case len(p) == 0:
 		return 0, nil
+	case bare(w.status):
+		return 0, http.ErrBodyNotAllowed
 	case !w.chunked && int64(len(p)) > w.left:
 		return 0, http.ErrContentLength
+	}
+	if len(p) >= keepOut {
+		return w.large(p)
 	}
 	out := w.c.buffer()
 	if w.chunked {
@@ -138,6 +141,24 @@ func (w *response) Write(p []byte) (int, error) {
 		return len(p), w.send()
 	}
 	return len(p), nil
+}
+
+// large sends a piece that is not copied: a peer who does not read it would have us hold it twice.
+func (w *response) large(p []byte) (n int, err error) {
+	out := w.c.buffer()
+	if w.chunked {
+		*out = append(strconv.AppendInt(*out, int64(len(p)), 16), "\r\n"...)
+	} else {
+		w.left -= int64(len(p))
+	}
+	if w.send() == nil {
+		n, w.err = w.c.nc.Write(p)
+	}
+	if w.chunked { // the chunk's end goes with what follows
+		out = w.c.buffer()
+		*out = append(*out, "\r\n"...)
+	}
+	return n, w.err
 }
 
 // appendChunk writes one chunk (RFC 9112, section 7.1).
@@ -185,7 +206,9 @@ func (w *response) SetWriteDeadline(t time.Time) error {
 // finish completes the answer. It says whether another may follow.
 func (w *response) finish() (again bool) {
 	if w.status == 0 {
-		w.header["Content-Length"] = []string{"0"}
+		if w.header["Content-Length"] == nil {
+			w.header["Content-Length"] = []string{"0"}
+		}
 		w.WriteHeader(http.StatusOK)
 	}
 	if w.chunked {
