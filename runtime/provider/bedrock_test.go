@@ -134,7 +134,7 @@ func TestBedrockStream(t *testing.T) {
 }
 
 // Counts, embeddings and rankings go to the paths of their own, each model's in its form; texts that a model takes one at a
-// time leave one after the other, and what fails of them fails the whole.
+// time leave one after the other where no endpoint has further places for them, and what fails of them fails the whole.
 func TestBedrockOperations(t *testing.T) {
 	s := modelserver.New(t)
 	c := dialBedrock(t, s, "k")

@@ -64,21 +64,48 @@ func (t *translated) through(ctx context.Context, pair translate.Pair, c *upstre
 	if err != nil {
 		return nil, untold(err)
 	}
-	var reply *upstream.Reply
-	replies := make([][]byte, len(bodies))
-	for i, body := range bodies {
-		out := *c
-		out.Operation, out.Format, out.Body = pair.Operation(), pair.To(), body
-		if reply, err = t.native.Call(ctx, &out); err != nil {
-			return nil, err
-		}
-		replies[i] = reply.Body
+	if len(bodies) > 1 {
+		return t.several(ctx, pair, c, bodies, asked)
+	}
+	reply, err := t.ask(ctx, pair, c, bodies[0])
+	if err != nil {
+		return nil, err
 	}
 	if reply.Events != nil {
 		reply.Events = &translatedEvents{native: reply.Events, stream: pair.Stream(asked)}
 		return reply, nil
 	}
-	if reply.Body, err = pair.Answer(nil, asked, replies...); err != nil {
+	return answered(pair, reply, asked, reply.Body)
+}
+
+// several sends the requests that c has become. Their answers are one, in the requests' order.
+func (t *translated) several(ctx context.Context, pair translate.Pair, c *upstream.Call, bodies [][]byte, asked translate.Asked) (*upstream.Reply, error) {
+	replies := make([]*upstream.Reply, len(bodies))
+	all := beside{call: c, n: len(bodies), send: func(ctx context.Context, i int) (err error) {
+		replies[i], err = t.ask(ctx, pair, c, bodies[i])
+		return err
+	}}
+	if err := all.run(ctx); err != nil {
+		return nil, err
+	}
+	answers := make([][]byte, len(replies))
+	for i, r := range replies {
+		answers[i] = r.Body
+	}
+	return answered(pair, replies[len(replies)-1], asked, answers...)
+}
+
+// ask sends one translated body.
+func (t *translated) ask(ctx context.Context, pair translate.Pair, c *upstream.Call, body []byte) (*upstream.Reply, error) {
+	out := *c
+	out.Operation, out.Format, out.Body = pair.Operation(), pair.To(), body
+	return t.native.Call(ctx, &out)
+}
+
+// answered makes the reply to c of the bodies that came.
+func answered(pair translate.Pair, reply *upstream.Reply, asked translate.Asked, bodies ...[]byte) (*upstream.Reply, error) {
+	var err error
+	if reply.Body, err = pair.Answer(nil, asked, bodies...); err != nil {
 		return nil, upstream.Broken("the answer cannot be translated: %w", err)
 	}
 	return reply, nil

@@ -119,6 +119,7 @@ func (e *Endpoint) call(ctx context.Context, tenant string, c *Call) (*Reply, *F
 	if e.tells() {
 		c.Header = append(slices.Clip(c.Header), Field{loadFormat, loadText})
 	}
+	c.at, c.tenant = e, tenant
 	start := time.Now()
 	reply, err := e.o.Caller.Call(ctx, c)
 	if err == nil {

@@ -36,7 +36,18 @@ type Call struct {
 	RequestID string  // goes out as x-request-id; may be empty
 	Header    []Field // see Forwardable; what is not on the list there is not sent
 	Once      bool    // has effects at the model server: not sent again once bytes of it were written
+
+	at     *Endpoint // that counts the call; nil: none does
+	tenant string
 }
+
+// Enter takes a further place at the endpoint for a Caller that makes several requests of the call, beside the one place
+// that the call has: one that is free and that nobody waits for. There is none for a call that no endpoint counts. Leave
+// gives it back.
+func (c *Call) Enter() bool { return c.at != nil && c.at.enter(c.tenant) }
+
+// Leave gives back a place that Enter took.
+func (c *Call) Leave() { c.at.leave(c.tenant) }
 
 // Reply is a model server's answer, with a 2xx status. One of Body and Events is set: Events for a streamed call.
 type Reply struct {

@@ -304,7 +304,7 @@ const tableEnd = `
 | Gemini | a result goes under the name of the call it answers; an earlier call goes without the thought before it, as the API has it for calls of other models; its answers' thoughts come as reasoning |
 | streams | event by event. A stream that is cut, reports an error, or tells pieces of a tool call after that call ended is cut for the caller, too, with the error of its own API |
 | a completion's prompt | the one message of a user; the answer's text is what the model said, or its refusal, without what it thought |
-| several texts to embed | in one request to Gemini up to 100, to Cohere 96, to Titan and Vertex AI one: more become up to 128 requests one after the other, and the caller has one answer or one error |
+| several texts to embed | in one request to Gemini up to 100, to Cohere 96, to Titan and Vertex AI one: more become up to 128 requests, four at a time where max_in_flight has room, and the caller has one answer or one error |
 | vectors | as they came, or in base64 as 32-bit floats, whatever the model server writes |
 | input type | ` + "`query`, `passage`, `classification`, `clustering`, and Cohere's `search_query`, `search_document`" + `. Cohere has to be told: passages, where nothing is said |
 | dimensions | Titan V1 and Cohere 3 have none and refuse them themselves |

@@ -63,7 +63,7 @@ func Between(from, to string) (Pair, bool) {
 }
 
 // Requests gives the caller's request as the model server's format has it: one body, or several where that takes fewer
-// texts at a time, to be sent one after the other. Errors are *wire.Fault: of the code unsupported_field with the field's
+// texts at a time, whose replies Answer takes in their order. Errors are *wire.Fault: of the code unsupported_field with the field's
 // path as Param for what that format cannot say.
 func (p Pair) Requests(body []byte, o Options) ([][]byte, Asked, error) {
 	doc, err := strictjson.Parse(body, strictjson.Limits{MaxBytes: maxBody})
