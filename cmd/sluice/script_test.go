@@ -65,6 +65,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", cache)
 			e.Setenv("HOME", filepath.Join(cache, "home"))
 			e.Setenv("EXAMPLES", examples)
+			e.Setenv("GORACE", "atexit_sleep_ms=20")
 			e.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
 			e.Values[scene{}] = &scene{}
 			return nil

@@ -168,7 +168,7 @@ func TestArgumentsAnySpans(t *testing.T) {
 		}
 		return got
 	}
-	for range 20_000 {
+	for range some(20_000) {
 		text := "{\"k\":" + jsonOf(r, 0) + "}"
 		if !json.Valid([]byte(text)) {
 			t.Fatal(text)

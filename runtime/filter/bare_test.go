@@ -160,6 +160,7 @@ func (b *bare) note(what string, err error) {
 // Every guest of the repository makes the same calls with the same arguments, returns the same and leaves the same
 // memory, rewritten and not, however small the slices.
 func TestGuestsDoTheSameRewritten(t *testing.T) {
+	alone(t)
 	guests := map[string][]byte{"words": guest(t, "words"), "hostile": guest(t, "hostile")}
 	for _, name := range filters.Builtins() {
 		guests[name], _ = filters.Builtin(name)

@@ -42,7 +42,7 @@ func TestClassesChangeNothing(t *testing.T) {
 		strings.Repeat(" - ", 40), strings.Repeat("ü", 70), `{"a":`, `"b\n",`, " 12", "\"", "}",
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for range some(3000) {
 		var b strings.Builder
 		if rng.IntN(3) == 0 {
 			b.WriteString(`{"k": "`)

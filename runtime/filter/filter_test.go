@@ -19,7 +19,43 @@ import (
 	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// compiled is a folder where each module is compiled once for all tests that do not ask for another.
+var compiled string
+
+func TestMain(m *testing.M) {
+	var err error
+	if compiled, err = os.MkdirTemp("", "sluice-filter"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(compiled)
+		os.Exit(code)
+	}))
+}
+
+// alone leaves a long test out under the race detector: all it does is in one goroutine.
+func alone(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("under the race detector")
+	}
+}
+
+// some is how many of n cases are tried: all, or under the race detector a tenth. The cases are in one goroutine each.
+func some(n int) int {
+	if raceDetector {
+		return max(1, n/10)
+	}
+	return n
+}
+
+// stride is the step through cases that are tried one by one, as some.
+func stride() int {
+	if raceDetector {
+		return 7
+	}
+	return 1
+}
 
 // guest reads a guest from testdata, which build.sh makes.
 func guest(t testing.TB, name string) []byte {
@@ -33,6 +69,9 @@ func guest(t testing.TB, name string) []byte {
 
 func engine(t testing.TB, o Options) *Engine {
 	t.Helper()
+	if o.CacheDir == "" {
+		o.CacheDir = compiled
+	}
 	e, err := NewEngine(o)
 	if err != nil {
 		t.Fatal(err)

@@ -182,7 +182,12 @@ func TestHostileCorpusMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("meets the corpus several times")
 	}
-	e := engine(t, Options{})
+	alone(t)
+	e, err := NewEngine(Options{}) // that compiles each time
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close(context.Background()) }()
 	round := func() (heap, process int) {
 		for _, f := range corpus() {
 			f.meet(t, e, 3, false)

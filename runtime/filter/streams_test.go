@@ -57,6 +57,7 @@ func heapOf(do func()) int {
 
 // A thousand streams that are open at once need little memory over none: they share a few instances.
 func TestThousandStreams(t *testing.T) {
+	alone(t)
 	f := redactor(t)
 	openStreams(t, f, 10)()
 	var closeAll func()
