@@ -37,12 +37,15 @@ type Options struct {
 	Shapes []wire.Shape
 	// Logger makes the program's logger as the configuration wants it. It is called once.
 	Logger func(config.Log) *slog.Logger
+	// Tested remembers what policies' own tests said, for a process that opens many Controllers; nil: each has them run.
+	Tested *Tested
 }
 
 // Controller builds generations and installs them. It is safe for concurrent use.
 type Controller struct {
 	path        string // of the config
 	shapes      []wire.Shape
+	tested      *Tested
 	dry         bool // only checking: nothing is written
 	log         *slog.Logger
 	engine      *filter.Engine
@@ -120,7 +123,7 @@ func newController(o Options, settings config.Log, dry bool) (*Controller, error
 		return nil, fmt.Errorf("compiled filters cannot be kept: %w; name another folder with --cache-dir", err)
 	}
 	c := &Controller{
-		path: o.Config, shapes: o.Shapes, dry: dry, log: log, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
+		path: o.Config, shapes: o.Shapes, tested: o.Tested, dry: dry, log: log, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
 		filters: filterStore{engine: engine, held: map[string]*heldFilter{}}, logs: logStore{refs: map[*audit.Log]int{}},
 		ids: pipeline.NewMint(nil), sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(), tripped: make(chan struct{}, 1), proved: map[string]bool{},
 	}

@@ -205,7 +205,7 @@ func (c *Controller) takeUp(ctx context.Context, f *feed, src policy.Source) err
 		return err
 	}
 	live := gated{source: src, options: was.live.options, path: bundlePath(was.config.Policy.Bundle), field: "policy.bundle"}
-	err := live.pass(ctx, true)
+	err := live.pass(ctx, c.tested, true)
 	if err == nil {
 		err = live.tried(ctx, was.config)
 	}

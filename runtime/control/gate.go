@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/config"
@@ -27,9 +29,13 @@ type gated struct {
 // pass is the gate, from wherever the policy came: strict compile with what policies may call, schemas, entry points, rules
 // that exist, its own tests. must is for one that has to bring tests. The error is policy.Faults where the text is at fault.
 // A policy is never evaluated partially: it can exhaust memory.
-func (g *gated) pass(ctx context.Context, must bool) (err error) {
+func (g *gated) pass(ctx context.Context, tested *Tested, must bool) (err error) {
 	if g.policy, err = policy.Compile(ctx, g.source, g.options); err != nil {
 		return err
+	}
+	if was, ok := tested.find(g); ok {
+		g.tests = was
+		return testFaults(g.tests, must)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, testsTime, errTestsTime)
 	defer cancel()
@@ -39,7 +45,44 @@ func (g *gated) pass(ctx context.Context, must bool) (err error) {
 		}
 		return err
 	}
+	tested.add(g)
 	return testFaults(g.tests, must)
+}
+
+// Tested holds the reports of policies' own tests, by what the policies are made of. Its zero value is empty; it is safe for
+// concurrent use and only ever grows.
+type Tested struct {
+	mu  sync.Mutex
+	all []gated // source, options, tests
+}
+
+// find gives the report of a policy made of the same, if there is one.
+func (t *Tested) find(like *gated) (policy.Report, bool) {
+	if t == nil {
+		return policy.Report{}, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.all {
+		if t.all[i].madeAs(like) {
+			return t.all[i].tests, true
+		}
+	}
+	return policy.Report{}, false
+}
+
+func (t *Tested) add(g *gated) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = append(t.all, gated{source: g.source, options: g.options, tests: g.tests})
+}
+
+// madeAs tells whether a policy is made of the same as another.
+func (g *gated) madeAs(other *gated) bool {
+	return reflect.DeepEqual(g.source, other.source) && reflect.DeepEqual(g.options, other.options)
 }
 
 var errTestsTime = fmt.Errorf("its own tests did not end within %v; make them fewer or faster", testsTime)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -82,7 +81,7 @@ func (b *builder) gate(ctx context.Context, g *gated, must bool) bool {
 	if was := b.was.gated(g); was != nil {
 		g.policy, g.tests, g.recorded = was.policy, was.tests, was.recorded
 	} else {
-		err = g.pass(ctx, must)
+		err = g.pass(ctx, b.c.tested, must)
 	}
 	if err == nil {
 		err = g.tried(ctx, b.cfg)
@@ -99,7 +98,7 @@ func (g *generation) gated(like *gated) *gated {
 		return nil
 	}
 	for _, was := range []*gated{&g.live, &g.candidate.gated} {
-		if was.policy != nil && reflect.DeepEqual(was.source, like.source) && reflect.DeepEqual(was.options, like.options) {
+		if was.policy != nil && was.madeAs(like) {
 			return was
 		}
 	}

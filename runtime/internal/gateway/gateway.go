@@ -114,7 +114,8 @@ func StartWith(t testing.TB, text string, files map[string]string) *Gateway {
 	}
 	log := slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c, err := control.Open(t.Context(), control.Options{
-		Config: filepath.Join(g.Dir, "sluice.yaml"), CacheDir: cacheDir(t), Shapes: server.Shapes(), Logger: func(config.Log) *slog.Logger { return log },
+		Config: filepath.Join(g.Dir, "sluice.yaml"), CacheDir: cacheDir(t), Shapes: server.Shapes(), Tested: &tested,
+		Logger: func(config.Log) *slog.Logger { return log },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +127,9 @@ func StartWith(t testing.TB, text string, files map[string]string) *Gateway {
 	g.serve(log)
 	return g
 }
+
+// tested spares every gateway but the first the tests of a policy that many have.
+var tested control.Tested
 
 // cacheDir is one folder for compiled filters over all tests of a package, so that each module is compiled once.
 func cacheDir(t testing.TB) string {
