@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // served is a Front, or net/http alone, with a handler of many paths.
 type served struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	front  *http1.Front // nil: net/http alone
 	logged *lines
@@ -52,14 +52,14 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func serve(t *testing.T, front bool) *served {
+func serve(t testing.TB, front bool) *served {
 	t.Helper()
 	const d = 2 * time.Second
 	return serveWith(t, front, &http.Server{ReadHeaderTimeout: d, ReadTimeout: d, WriteTimeout: d, IdleTimeout: d})
 }
 
 // serveWith serves within a server's bounds.
-func serveWith(t *testing.T, front bool, server *http.Server) *served {
+func serveWith(t testing.TB, front bool, server *http.Server) *served {
 	t.Helper()
 	s := &served{t: t, logged: &lines{}, in: make(chan string, 64), out: make(chan string, 64), wait: make(chan struct{})}
 	server.Handler, server.ErrorLog, server.Protocols = s, log.New(s.logged, "", 0), new(http.Protocols)
@@ -95,6 +95,8 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, conn := w.Header(), http.NewResponseController(w)
 	h.Set("Content-Type", "text/plain") // a Front does not guess it, or a length
 	switch r.URL.Path {
+	default:
+		dump(w, r)
 	case "/echo":
 		b, err := io.ReadAll(r.Body)
 		h.Set("X-Error", fmt.Sprint(err))

@@ -140,6 +140,8 @@ func TestAttackFraming(t *testing.T) {
 	f("huge headers", post(chatPath, "X-A: "+strings.Repeat("a", 200<<10)+"\r\n"+length(body), body), 431)
 	f("many headers", post(chatPath, strings.Repeat("X-A: aaaaaaaa\r\n", 20000)+length(body), body), 431)
 	f("an unread body", strings.Replace(post(chatPath, length(body), body), key, "", 1)+hidden, 401, 200)
+	f("a large body, unread", strings.Replace(post(chatPath, "Content-Length: 8388608\r\n", strings.Repeat("x", 8<<20)), key, "", 1), 401)
+	f("a body that is too large", post(chatPath, "Content-Length: 999999999\r\n", strings.Repeat("x", 8<<20)), 413)
 	f("a compressed body that is none", post(chatPath, "Content-Encoding: gzip\r\n"+length(body), body), 400)
 	f("a coding that is not read", post(chatPath, "Content-Encoding: br\r\n"+length(body), body), 415)
 }
