@@ -147,7 +147,10 @@ func (r *run) lead(ctx context.Context, key cache.Key, f *cache.Flight, reader *
 	defer func() {
 		defect := recover()
 		if defect != nil { // whoever has joined must not wait for an answer that nobody makes
-			f.Finish(errDefect, wire.Usage{}, key, nil)
+			p.finish(errDefect)
+			if p.reply != nil {
+				_ = p.reply.Close() // a stream that nobody makes
+			}
 		}
 		if r.produced == nil {
 			f.Close()

@@ -144,22 +144,29 @@ func (p *Pipeline) exchange(ctx context.Context, s exchange.Surface, c Caller, f
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	p.running.add(r)
 	defer func() {
-		defect := recover()
-		if defect != nil {
-			p.Logger.Error("exchange panicked", "id", r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
+		if r.caught(recover()) {
 			r.fail(ctx, exchange.Fail(exchange.StageReply, wire.Internal, "internal error", nil))
 		}
 		if r.leave != nil {
 			r.leave()
 		}
 		r.cancel(nil)
+		defer snap.release()
+		defer p.running.remove(r) // after the record: Drain waits for it too
 		r.finish()
-		p.running.remove(r) // after the record: Drain waits for it too
-		snap.release()
 	}()
 	if err := flow(r, ctx); err != nil {
 		r.fail(ctx, err)
 	}
+}
+
+// caught tells whether there was a panic, and logs it. What it is to be called with is recover().
+func (r *run) caught(defect any) bool {
+	if defect == nil {
+		return false
+	}
+	r.p.Logger.Error("exchange panicked", "id", r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
+	return true
 }
 
 // flow is the way of a request.

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -39,6 +37,9 @@ type producer struct {
 	like  *wire.Event // the last one, where the next may be read by its likeness
 	taken bool        // the goroutine of its own makes it
 	ended bool        // all is made
+
+	reading *wire.Event   // the event that the lanes take
+	leaving []*wire.Event // those that they gave and that are yet to be written
 }
 
 var errDefect = exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil)
@@ -79,8 +80,8 @@ func (p *producer) stream(ctx context.Context, reader *cache.Reader) source {
 	p.r.leave()
 	p.r.leave = context.AfterFunc(ctx, func() { p.left(ctx, reader) })
 	p.lanes = p.r.pass.Stream()
-	p.r.produced = make(chan struct{}) // from here on somebody closes it
 	p.flight.Begin(p.head)
+	p.r.produced = make(chan struct{}) // from here on somebody closes it
 	p.flight.Lead(p.takeOver)
 	return &leader{reader, p}
 }
@@ -179,8 +180,8 @@ func (p *producer) step() bool {
 // advance makes one event, or the end.
 func (p *producer) advance() {
 	defer func() {
-		if defect := recover(); defect != nil {
-			p.r.p.Logger.Error("stream panicked", "id", p.r.x.ID, "panic", fmt.Sprint(defect), "stack", string(debug.Stack()))
+		if p.r.caught(recover()) {
+			p.drop()
 			p.finish(errDefect)
 		}
 	}()
@@ -215,7 +216,9 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 		p.usage = p.usage.Then(*ev.Usage)
 	}
 	p.heard(ev.Pieces)
+	p.reading = ev
 	evs, err := p.lanes.Event(ctx, ev)
+	p.reading = nil
 	if p.like = nil; ev.Plain() && !p.lanes.Keeps() {
 		p.like = ev
 	}
@@ -242,6 +245,7 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		return err
 	}
 	for i, ev := range evs {
+		p.leaving = evs[i:]
 		p.mint(ev.IDs)
 		if f, ok := ev.Format.(wire.Numbered); ok { // some were dropped on the way, or added
 			f.Number(ev, p.sent)
@@ -250,12 +254,22 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		p.spare = ev.Doc.Append(p.spare[:0])
 		frame := cache.Frame{Data: bytes.Clone(p.spare), Usage: ev.UsageEnd}
 		p.release(ev)
+		p.leaving = evs[i+1:]
 		if err := p.flight.Write(frame); err != nil {
-			p.release(evs[i+1:]...)
+			p.drop()
 			return err
 		}
 	}
 	return nil
+}
+
+// drop gives the memory back of events that do not leave.
+func (p *producer) drop() {
+	p.release(p.leaving...)
+	if ev := p.reading; ev != nil && !p.lanes.Has(ev) {
+		p.release(ev)
+	}
+	p.reading, p.leaving = nil, nil
 }
 
 // release gives the memory of events back, but for the one that the next may be like.
@@ -295,13 +309,16 @@ func (p *producer) finish(err error) {
 }
 
 // close ends a stream's call, after finish: its connection is used again, which nobody has to wait for. That it could not be
-// closed in good order changes nothing any more.
+// closed in good order changes nothing any more, nor does a defect in closing it.
 func (p *producer) close() {
+	defer func() {
+		p.r.caught(recover())
+		p.flight.Close()
+		close(p.r.produced)
+	}()
+	defer func() { _ = p.reply.Close() }()
 	if p.like != nil {
 		p.like.Doc.Release()
 	}
 	p.lanes.Close()
-	_ = p.reply.Close()
-	p.flight.Close()
-	close(p.r.produced)
 }

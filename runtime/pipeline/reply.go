@@ -125,6 +125,7 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 		w.restore = r.pass.RestoreStream(r.x.Decision.Restore)
 		defer w.restore.Close()
 	}
+	defer w.drop()
 	var frames []cache.Frame
 	for {
 		var err error
@@ -155,6 +156,9 @@ type writer struct {
 	restore  editor            // nil where there is nothing to restore
 	beat     *pulse
 	sent     int // events that were read and written so far
+
+	read    []*wire.Event // those of a frame that are yet to be restored
+	leaving []*wire.Event // those that are yet to be written
 }
 
 func (w *writer) frame(ctx context.Context, f cache.Frame) error {
@@ -171,24 +175,33 @@ func (w *writer) frame(ctx context.Context, f cache.Frame) error {
 		return err
 	}
 	for i, ev := range evs {
-		if ev.UsageEnd && hide {
+		if w.read = evs[i:]; ev.UsageEnd && hide {
 			ev.Doc.Release()
 			continue
 		}
-		out := []*wire.Event{ev}
+		out := evs[i : i+1]
 		if w.restore != nil {
 			out, err = w.restore.Event(ctx, ev)
 			if !w.restore.Has(ev) && !slices.Contains(out, ev) { // nothing is left of it
 				ev.Doc.Release()
 			}
-			if err != nil {
-				release(evs[i+1:])
-				return err
-			}
+		}
+		if w.read = evs[i+1:]; err != nil {
+			return err
 		}
 		w.add(out)
 	}
 	return nil
+}
+
+// drop gives the memory back of events that do not leave.
+func (w *writer) drop() {
+	release(w.leaving)
+	for _, ev := range w.read {
+		if w.restore == nil || !w.restore.Has(ev) {
+			ev.Doc.Release()
+		}
+	}
 }
 
 // events reads a frame.
@@ -207,7 +220,8 @@ func (w *writer) events(data []byte) ([]*wire.Event, error) {
 }
 
 func (w *writer) add(evs []*wire.Event) {
-	for _, ev := range evs {
+	for i, ev := range evs {
+		w.leaving = evs[i:]
 		if f, ok := ev.Format.(wire.Numbered); ok {
 			f.Number(ev, w.sent)
 		}
@@ -215,6 +229,7 @@ func (w *writer) add(evs []*wire.Event) {
 		w.r.out = w.r.surface.Event(w.r.out, w.r.x, ev)
 		ev.Doc.Release()
 	}
+	w.leaving = nil
 }
 
 // end ends a complete stream.
@@ -278,6 +293,12 @@ func (r *run) fail(ctx context.Context, err error) {
 	if r.told {
 		return
 	}
+	defer func() {
+		if r.caught(recover()) { // not even that can be told
+			r.end(exchange.Outcome{Kind: exchange.Failed, Code: wire.Internal, Status: 500})
+			r.caller.Abort()
+		}
+	}()
 	e := r.explain(ctx, err)
 	fault := *e.Fault // shared, it may be
 	fault.Request = r.x.ID
@@ -295,7 +316,9 @@ func (r *run) fail(ctx context.Context, err error) {
 	}
 	if r.x.Request != nil && r.x.Request.Stream {
 		_ = r.caller.Send(r.surface.ErrorEvent(nil, &fault))
+		return
 	}
+	r.caller.Abort() // a whole answer that broke off
 }
 
 // explain finds the fault behind an error. When the exchange's own context has ended, that is the reason for whatever

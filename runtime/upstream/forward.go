@@ -82,10 +82,13 @@ func Forward(ctx context.Context, e Errand, attempt func(dst []byte, t Target) *
 // try makes one attempt at a target whose gate has let it in. It tells whether the call was one to be made once.
 func (r *route) try(ctx context.Context, t Target, buf *[]byte, attempt func([]byte, Target) *Call, onAttempt func(exchange.Attempt),
 ) (reply *Reply, once bool, f *Failure) {
-	open := false // a stream that is under way
+	told := false
 	defer func() {
-		if !open {
+		switch {
+		case reply == nil || reply.Events == nil:
 			t.Endpoint.leave(r.tenant)
+		case !told: // there was a panic, and nobody has the stream
+			_ = reply.Close()
 		}
 	}()
 	start := time.Now()
@@ -93,7 +96,6 @@ func (r *route) try(ctx context.Context, t Target, buf *[]byte, attempt func([]b
 		call := attempt((*buf)[:0], t)
 		once, start = call.Once, time.Now()
 		reply, f = t.Endpoint.call(ctx, r.tenant, call)
-		open = f == nil && reply.Events != nil
 		keepRoom(buf, len(call.Body))
 	}
 	a := exchange.Attempt{Model: t.Model, Endpoint: t.Endpoint.Name(), Duration: time.Since(start)}
@@ -103,6 +105,7 @@ func (r *route) try(ctx context.Context, t Target, buf *[]byte, attempt func([]b
 		a.Code, a.Status = f.Code, f.Status
 	}
 	onAttempt(a)
+	told = true
 	return reply, once, f
 }
 
@@ -148,11 +151,16 @@ func (e *Endpoint) failed(ctx context.Context, err error) *Failure {
 
 // watch reads the first event and gives a stream that begins with it and whose end is noted in the record.
 func (e *Endpoint) watch(ctx context.Context, tenant string, events Events) (Events, error) {
+	begun := false
+	defer func() {
+		if !begun {
+			_ = events.Close()
+		}
+	}()
 	first, err := events.Next()
-	if err == nil {
+	if begun = err == nil; begun {
 		return &watched{events: events, first: first, peeked: true, endpoint: e, tenant: tenant, ctx: ctx}, nil
 	}
-	_ = events.Close()
 	if errors.Is(err, io.EOF) {
 		err = Interrupted(io.ErrUnexpectedEOF) // a stream of no events is no answer
 	}
