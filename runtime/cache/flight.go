@@ -258,9 +258,10 @@ func (f *Flight) follow() *Reader {
 	return r
 }
 
-// signal wakes the readers. One that produces the frames itself, alone, waits for none. The lock is held.
+// signal wakes the readers. One that produces the frames itself waits for none while nobody has joined; after that the only
+// reader may be one who did. The lock is held.
 func (f *Flight) signal() {
-	if f.own && len(f.readers) == 1 {
+	if f.joined != nil && len(f.readers) == 1 {
 		return
 	}
 	for _, r := range f.readers {
