@@ -56,7 +56,7 @@ func embeds(t *testing.T, limit int, hold func(ctx context.Context, s *titan, n 
 		s.count(-1) // before the answer, after which the next may come
 		modelserver.Status(status, fmt.Sprintf(`{"embedding":[%d],"inputTextTokenCount":%d,"message":"SECRET"}`, n, n))(w, r, body)
 	})
-	s.endpoint = upstream.NewEndpoint(upstream.EndpointOptions{Name: "one", Model: titanModel, Weight: 1, MaxInFlight: limit, Caller: dialBedrock(t, s.Server, "k")})
+	s.endpoint = upstream.NewEndpoint(upstream.EndpointOptions{Name: "one", Model: titanModel, Weight: 1, MaxInFlight: limit, Caller: dialBedrock(t, s.Server, "k"), Breaker: upstream.Breaker{Failures: 1, Ejection: time.Hour}})
 	pool, err := upstream.NewPool(upstream.PoolOptions{Model: "m", Endpoints: []*upstream.Endpoint{s.endpoint}, Queue: upstream.Queue{Size: 8, Timeout: time.Hour}})
 	if err != nil {
 		t.Fatal(err)
@@ -247,6 +247,45 @@ func TestBesideFailure(t *testing.T) {
 		}
 		return 0
 	})
+}
+
+// An endpoint that was down has one request at a time until it has answered.
+func TestBesideProbe(t *testing.T) {
+	type round struct {
+		status int
+		places chan int      // that were taken when the first text's request came
+		begun  chan struct{} // it came
+	}
+	var current atomic.Pointer[round]
+	s := embeds(t, 0, func(ctx context.Context, s *titan, n int) int {
+		r := current.Load()
+		if n == 1 {
+			r.places <- s.endpoint.InFlight()
+			close(r.begun)
+		}
+		await(ctx, r.begun)
+		return r.status
+	})
+	f := func(status, want int) {
+		t.Helper()
+		r := &round{status, make(chan int, 1), make(chan struct{})}
+		current.Store(r)
+		ctx := patient(t)
+		if _, err := s.embed(ctx, 1, 6); (err == nil) != (status == 200) {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-r.places:
+			if got != want {
+				t.Errorf("%d places taken, want %d", got, want)
+			}
+		case <-ctx.Done():
+			t.Fatal("the first text was not asked for")
+		}
+	}
+	f(500, 4)
+	f(200, 1)
+	f(200, 4)
 }
 
 // All of them have the one deadline of the exchange.

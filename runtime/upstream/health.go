@@ -92,11 +92,14 @@ func (r *record) rank(now time.Time, claim bool) (t tier, probe bool, back time.
 	}
 }
 
-// ejected tells whether the endpoint is out of the rotation.
-func (r *record) ejected() bool {
+// now is the endpoint's tier for all but the call that probes.
+func (r *record) now() tier {
 	t, _, _ := r.rank(time.Now(), false)
-	return t == tierOut
+	return t
 }
+
+// ejected tells whether the endpoint is out of the rotation.
+func (r *record) ejected() bool { return r.now() == tierOut }
 
 // succeeded notes an answer and the time it took.
 func (r *record) succeeded(took time.Duration, b *Breaker, now time.Time) {

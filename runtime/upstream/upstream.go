@@ -42,9 +42,12 @@ type Call struct {
 }
 
 // Enter takes a further place at the endpoint for a Caller that makes several requests of the call, beside the one place
-// that the call has: one that is free and that nobody waits for. There is none for a call that no endpoint counts. Leave
-// gives it back.
-func (c *Call) Enter() bool { return c.at != nil && c.at.enter(c.tenant) }
+// that the call has: one that is free and that nobody waits for. There is none while the endpoint is out of the rotation,
+// where the call may be the one that probes, or has asked for a pause; nor for a call that no endpoint counts. Leave gives
+// it back.
+func (c *Call) Enter() bool {
+	return c.at != nil && c.at.record.now() == tierReady && c.at.enter(c.tenant)
+}
 
 // Leave gives back a place that Enter took.
 func (c *Call) Leave() { c.at.leave(c.tenant) }
