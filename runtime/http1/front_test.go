@@ -311,6 +311,7 @@ func TestByteByByte(t *testing.T) {
 
 // Heads, bodies and next requests that do not come end the connection in their time.
 func TestLate(t *testing.T) {
+	t.Parallel() // it waits
 	s := serve(t, true)
 	f := func(name, text, want string) {
 		t.Run(name, func(t *testing.T) {

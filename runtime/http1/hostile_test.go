@@ -75,6 +75,7 @@ func TestOneFraming(t *testing.T) {
 
 // Who never reads does not hold its handler for longer than a write may take.
 func TestNeverRead(t *testing.T) {
+	t.Parallel() // it waits
 	s := serve(t, true)
 	c, _ := s.dial()
 	_, _ = io.WriteString(c, "GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -84,6 +85,7 @@ func TestNeverRead(t *testing.T) {
 // The deadline of a body is none for the answer that follows, nor for the next request; nor is one of a body that is longer
 // than a connection may be idle one for that.
 func TestDeadlinesEnd(t *testing.T) {
+	t.Parallel() // it waits
 	const short, long = time.Second, time.Minute
 	late := func(s *served, path, want string) (net.Conn, *bufio.Reader) {
 		t.Helper()
