@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -45,6 +46,7 @@ func (s *Stream) closed(ctx context.Context, ev *wire.Event) error {
 		case ev != nil && slices.ContainsFunc(ev.Pieces, l.goesOnIn):
 			l.done, l.open = true, true
 		default:
+			l.over = true
 			if err := s.rest(ctx, waiting[0], l); err != nil {
 				release(waiting)
 				return err
@@ -67,15 +69,61 @@ func (s *Stream) closed(ctx context.Context, ev *wire.Event) error {
 
 // goesOnIn tells whether a piece is of the part behind the lane's.
 func (l *lane) goesOnIn(p wire.Piece) bool {
-	return !p.Whole && p.Lane == wire.Lane{Choice: l.name.Choice + 1, Field: l.name.Field}
+	return (!p.Whole || p.Repeats) && p.Lane == wire.Lane{Choice: l.name.Choice + 1, Field: l.name.Field}
 }
 
-// inherit has a lane go on with the text of the part before it, if that is open.
-func (s *Stream) inherit(l *lane) {
+// said begins the lanes of texts of parts that come whole and came in no pieces before: what the next part goes on with is
+// held back of them, too, and they are told again as they left.
+func (s *Stream) said(ctx context.Context, ev *wire.Event) error {
+	for i := range ev.Pieces {
+		pc := &ev.Pieces[i]
+		linked := pc.Next > 0 || slices.ContainsFunc(ev.Pieces[:i], func(p wire.Piece) bool { return p.Next == i })
+		if !pc.Whole || !pc.Repeats || !ev.Closes && !linked && !s.goesOn(pc) {
+			continue
+		}
+		pieced := *pc
+		pieced.Whole = false
+		l, err := s.lane(ev, &pieced)
+		if err != nil {
+			return err
+		}
+		if l.seen || l.way == nil || l.done {
+			continue
+		}
+		text := pc.Node.Bytes()
+		l.said = l.after || len(text) > 0 // of one without text none can tell, and then it is as one that comes in pieces
+		l.seen = l.said
+		if s.spare, err = s.push(ctx, l, s.spare[:0], text, false); err != nil {
+			return err
+		}
+		if pc.Next > 0 {
+			l.done, l.open = true, true
+		}
+	}
+	return nil
+}
+
+// goesOn tells whether a piece goes on with the text of a part that is open, or is of a part that has begun without a text.
+func (s *Stream) goesOn(pc *wire.Piece) bool {
+	return slices.ContainsFunc(s.lanes, func(l *lane) bool {
+		return l.open && l.goesOnIn(*pc) || l.way != nil && !l.seen && l.takes(pc)
+	})
+}
+
+// inherit has a lane go on with the text of the part before it, if that is open. Where it has left, a filter would read the
+// two apart, and what is split over them would pass.
+func (s *Stream) inherit(l *lane) error {
 	for _, before := range s.lanes {
-		if before.open && before.goesOnIn(wire.Piece{Lane: l.name}) {
-			l.way, l.held = before.way, before.held
+		if !before.goesOnIn(wire.Piece{Lane: l.name}) {
+			continue
+		}
+		if before.over && before.seen && s.mute {
+			return exchange.Fail(exchange.StageAnswer, wire.UpstreamError, "the model server went on with a content whose text has left", nil)
+		}
+		if before.open {
+			l.way, l.held, l.after = before.way, before.held, before.said
 			before.open, before.held = false, 0
 		}
 	}
+	return nil
 }

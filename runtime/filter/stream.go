@@ -60,7 +60,10 @@ type lane struct {
 	sum    sum
 
 	repeats bool // it comes again, whole
+	said    bool // it came whole at once, and in no pieces
+	after   bool // it goes on with the text of a part that was said
 	open    bool // the next part goes on with its text
+	over    bool // no part goes on with it: all of it has left
 }
 
 // Stream makes the Stream of the pass's answer filters. Where a filter needs the whole answer and is configured to
@@ -126,6 +129,9 @@ func (s *Stream) take(ctx context.Context, ev *wire.Event) error {
 		if err := s.closed(ctx, ev); err != nil {
 			return err
 		}
+	}
+	if err := s.said(ctx, ev); err != nil {
+		return err
 	}
 	if s.waiting(ev) { // perhaps now that it closes another part
 		s.waits = append(s.waits, ev)
@@ -360,7 +366,9 @@ func (s *Stream) lane(ev *wire.Event, pc *wire.Piece) (*lane, error) {
 			fmt.Errorf("a stream has more than %d lanes", s.limit.Lanes))
 	}
 	l := &lane{name: pc.Lane, run: textOf(pc), part: pc.Part, sum: sum{kept: pc.Summed}, repeats: pc.Repeats}
-	s.inherit(l)
+	if err := s.inherit(l); err != nil {
+		return nil, err
+	}
 	s.lanes = append(s.lanes, l)
 	s.enter(ev, pc, l)
 	return l, nil
@@ -436,7 +444,7 @@ func (s *Stream) rest(ctx context.Context, like *wire.Event, l *lane) error {
 		return nil
 	}
 	var err error
-	if s.spare, err = s.push(ctx, l, s.spare[:0], nil, true); err != nil || len(s.spare) == 0 {
+	if s.spare, err = s.push(ctx, l, s.spare[:0], nil, true); err != nil || len(s.spare) == 0 || l.said {
 		return err
 	}
 	if like == nil {

@@ -138,3 +138,128 @@ func TestResponsesParts(t *testing.T) {
 		f(100, text[:i], "", text[i:])
 	}
 }
+
+// saidAs is which of the events that tell of a part a stream has.
+type saidAs struct{ added, deltas, text, part bool }
+
+// saying leaves out the events that tell of the parts from a stream, but for those that how names for each part.
+func saying(events []string, how []saidAs, item bool) (out []string) {
+	for _, ev := range events {
+		var at struct {
+			Type string
+			Part int `json:"content_index"`
+		}
+		_ = json.Unmarshal([]byte(ev), &at)
+		h := how[at.Part]
+		switch strings.TrimPrefix(at.Type, "response.") {
+		case "content_part.added":
+			if !h.added {
+				continue
+			}
+		case "output_text.delta":
+			if !h.deltas {
+				continue
+			}
+		case "output_text.done":
+			if !h.text {
+				continue
+			}
+		case "content_part.done":
+			if !h.part {
+				continue
+			}
+		case "output_item.done":
+			if !item {
+				continue
+			}
+		}
+		out = append(out, ev)
+	}
+	return out
+}
+
+// A value that is split over parts is one to filters and to restore also where a part comes whole, in no deltas, and whichever
+// of the events that repeat it tells it first; and all that tell it tell the same.
+func TestResponsesPartsThatComeWhole(t *testing.T) {
+	s := answering(t)
+	const text = "to [EMAIL_1] or bob@corp.example, 4111 1111 1111 1111 [EMAIL_"
+	const want = "to ana@example.com or ***, ***1111 [EMAIL_"
+	const ask = `{"model":"model-a","input":"to ana@example.com"}`
+	f := func(how []saidAs, item bool, parts ...string) {
+		t.Helper()
+		_, events := inParts(5, parts...)
+		s.m.Script(modelserver.NamedEvents(saying(events, how, item)...))
+		r := s.Post("red", responsesPath, streamed(ask), "Cache-Control", "no-store")
+		deltas, copies := readParts(t, r.Body)
+		got := ""
+		for i := range parts {
+			if len(copies[i]) == 0 {
+				t.Fatalf("%+v: part %d does not come: %d %s", how, i, r.Status, r.Body)
+			}
+			got += copies[i][0]
+			for _, c := range copies[i] {
+				if c != copies[i][0] || how[i].deltas && parts[i] != "" && c != deltas[i] {
+					t.Errorf("%+v: %q: part %d is %q in copies and %q in deltas", how, parts, i, copies[i], deltas[i])
+				}
+			}
+			if !how[i].deltas && deltas[i] != "" && parts[i] != "" {
+				t.Errorf("%+v: %q: part %d has deltas %q", how, parts, i, deltas[i])
+			}
+		}
+		if r.Status != 200 || got != want {
+			t.Errorf("%+v, item %v: %q: %d %q", how, item, parts, r.Status, got)
+		}
+	}
+	all := saidAs{true, true, true, true}
+	forms := [][]saidAs{
+		{{}, {}},
+		{{text: true}, {text: true}},
+		{{part: true}, {part: true}},
+		{{text: true, part: true}, {text: true, part: true}},
+		{{added: true, text: true, part: true}, {added: true, text: true, part: true}},
+		{all, {text: true}},
+		{all, {added: true, part: true}},
+		{all, {}},
+		{{text: true}, all},
+		{{added: true, part: true}, {added: true, deltas: true}},
+		{{text: true}, {}},
+	}
+	step := 1
+	if raceDetector {
+		step = 7
+	}
+	for n, how := range forms {
+		for i := n % step; i <= len(text); i += step {
+			f(how, true, text[:i], text[i:])
+			f(how, false, text[:i], text[i:])
+		}
+	}
+	for i := 4; i+7 < len(text); i += 3 * step {
+		f([]saidAs{{text: true}, all, {part: true}, {}}, true, text[:i], text[i:i+2], text[i+2:i+7], text[i+7:])
+		f([]saidAs{all, {text: true}, all, {added: true}}, false, text[:i], text[i:i+2], text[i+2:i+7], text[i+7:])
+	}
+}
+
+// Where a part's text has left before the next part comes, a value split over both could only be seen too late: the stream
+// ends.
+func TestResponsesPartsThatComeTooLate(t *testing.T) {
+	s := answering(t)
+	const think = `{"type":"response.reasoning_text.delta","sequence_number":0,"item_id":"rs_1","output_index":1,"content_index":0,"delta":"so"}`
+	whole := saidAs{added: true, deltas: true, text: true, part: true}
+	for _, h := range [][]saidAs{{{text: true}, {text: true}}, {whole, whole}, {whole, {part: true}}, {whole, {}}, {{part: true}, {}}} {
+		_, events := inParts(5, "mail bob@corp", ".example now")
+		var out []string
+		between := think
+		for _, ev := range saying(events, h, true) {
+			if (strings.Contains(ev, `"content_index":1`) || strings.Contains(ev, "output_item.done")) && between != "" {
+				out, between = append(out, between), ""
+			}
+			out = append(out, ev)
+		}
+		s.m.Script(modelserver.NamedEvents(out...))
+		r := s.Post("red", responsesPath, streamed(`{"model":"model-a","input":"hi"}`), "Cache-Control", "no-store")
+		if strings.Contains(r.Body, ".example") || !strings.Contains(r.Body, "event: error") || strings.Contains(r.Body, "response.completed") {
+			t.Errorf("%+v: %d %s", h, r.Status, r.Body)
+		}
+	}
+}

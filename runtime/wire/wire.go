@@ -212,8 +212,8 @@ type Piece struct {
 	Run int
 	// Part is the part's own number from 1, where it says it; 0 where it does not.
 	Part int
-	// Next is the place, among the pieces of a whole answer, of the text that continues this one: that of the adjacent part
-	// of one content. 0 is none.
+	// Next is the place, among the pieces of a whole answer or of an event that repeats one, of the text that continues this
+	// one: that of the adjacent part of one content. 0 is none.
 	Next int
 }
 

@@ -165,6 +165,7 @@ func (ev *placedEvent) response(root strictjson.Value, kind string) bool {
 	ev.IDs = eventIDs(ev.ids[:0], root)
 	if strings.HasSuffix(kind, ".done") || ev.Last {
 		ev.ends(ev.Pieces)
+		linkParts(ev.Pieces)
 	}
 	ev.Closes = at.closes && len(ev.Finished) == 1
 	return true
