@@ -11,7 +11,7 @@ import (
 // path. Source: the Amazon Bedrock API reference (Converse, ConverseStream) and the types of its Go SDK (v1.63).
 var bedrock = &format{
 	name: "bedrock.converse", operation: wire.ChatCompletions,
-	says:  files | signed | richResults | prefill | stops | strictness | schemas | described | tiers | standard | metadatas,
+	says:  files | signed | richResults | prefill | stops | strictness | schemas | described | tiers | standard | metadatas | choices,
 	write: writeConverse, readAnswer: readConverse, reader: func() eventReader { return new(converseReader) },
 }
 

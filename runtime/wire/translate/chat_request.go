@@ -11,7 +11,7 @@ import (
 var chat = &format{
 	name: "openai.chat", operation: wire.ChatCompletions,
 	says: imageURLs | imageDetail | files | anyFiles | reasons | stops | topKs | penalties | seeds | hot | objects | described |
-		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | thinking | schemas | uncalled | standard | serial | names | empties,
+		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | thinking | schemas | uncalled | choices | standard | serial | names | empties,
 	read: readChat, write: writeChat, readAnswer: readChatAnswer, writeAnswer: writeChatAnswer,
 	reader: func() eventReader { return new(chatReader) }, writer: func(*Asked) eventWriter { return new(chatWriter) },
 }
@@ -313,6 +313,7 @@ func readMode(c *conversation, v strictjson.Node) *wire.Fault {
 		return unless(c.can(uncalled))
 	case v.Is("required"), v.Is("any"):
 		c.choice.how = required
+		return unless(c.can(choices))
 	default:
 		return refuse("")
 	}

@@ -20,7 +20,7 @@ var (
 		write: writeGeminiCount, readAnswer: readCount("totalTokens"),
 	}
 	vertexCount = &format{
-		name: "vertex.count", operation: wire.CountTokens, says: gemini.says,
+		name: "vertex.count", operation: wire.CountTokens, says: gemini.says &^ (uncalled | choices | subset),
 		write: writeVertexCount, readAnswer: readCount("totalTokens"),
 	}
 	bedrockCount = &format{
@@ -59,7 +59,8 @@ func writeGeminiModel(dst, model []byte) []byte {
 	return append(appendInner(dst, bytes.TrimPrefix(model, []byte("models/"))), '"')
 }
 
-// writeVertexCount appends a request, which has no place for which of the tools are to be called.
+// writeVertexCount appends a request, which has no place for which of the tools are to be called: a choice that says more than
+// that all may be is refused.
 func writeVertexCount(dst []byte, c *conversation, _ Options) []byte {
 	dst = writeGeminiFunctions(writeGeminiSaid(append(dst, '{'), c), c)
 	return append(writeGeminiConfig(dst, c), '}')

@@ -37,6 +37,7 @@ const (
 	standard                        // the default service tier
 	empties                         // messages without content
 	anyFiles                        // files that are no PDF
+	choices                         // that a tool is to be called, or one by name
 )
 
 // can tells whether all of f can be said.

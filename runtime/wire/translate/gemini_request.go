@@ -11,7 +11,7 @@ import (
 // its path. Source: the Gemini API reference (v1beta).
 var gemini = &format{
 	name: "gemini.generate", operation: wire.ChatCompletions,
-	says:  files | anyFiles | stops | topKs | penalties | seeds | hot | objects | subset | effortOff | thinking | schemas | uncalled,
+	says:  files | anyFiles | stops | topKs | penalties | seeds | hot | objects | subset | effortOff | thinking | schemas | uncalled | choices,
 	write: writeGemini, readAnswer: readGeminiAnswer, reader: func() eventReader { return new(geminiReader) },
 }
 

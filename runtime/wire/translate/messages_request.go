@@ -8,7 +8,7 @@ import (
 // messages is Anthropic's Messages API. Source: its reference and the request types of its Go SDK (v1.84).
 var messages = &format{
 	name: "anthropic.messages", operation: wire.Messages,
-	says: imageURLs | files | fileURLs | signed | richResults | prefill | stops | topKs | strictness | users | effortOff | thinking | schemas | uncalled | standard | serial,
+	says: imageURLs | files | fileURLs | signed | richResults | prefill | stops | topKs | strictness | users | effortOff | thinking | schemas | uncalled | choices | standard | serial,
 	read: readMessages, write: writeMessages, readAnswer: readMessagesAnswer, writeAnswer: writeMessagesAnswer,
 	reader: func() eventReader { return new(messagesReader) }, writer: func(asked *Asked) eventWriter { return &messagesWriter{prompt: asked.prompt} },
 }
@@ -213,7 +213,7 @@ func readMessagesChoice(c *conversation, n strictjson.Node) *wire.Fault {
 func readChoiceType(c *conversation, v strictjson.Node) *wire.Fault {
 	if v.Is("tool") {
 		c.choice.how = named
-		return nil
+		return unless(c.can(choices))
 	}
 	return readMode(c, v)
 }

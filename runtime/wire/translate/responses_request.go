@@ -11,7 +11,7 @@ import (
 var responses = &format{
 	name: "openai.responses", operation: wire.Responses,
 	says: imageURLs | imageDetail | files | anyFiles | fileURLs | reasons | signed | richResults | hot | objects | described |
-		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | thinking | schemas | uncalled | standard | serial | empties,
+		subset | strictness | metadatas | users | verbosities | cacheKeys | tiers | effortOff | thinking | schemas | uncalled | choices | standard | serial | empties,
 	read: readResponses, write: writeResponses, readAnswer: readResponse, writeAnswer: writeResponse,
 	reader: func() eventReader { return new(responsesReader) }, writer: func(*Asked) eventWriter { return new(responsesWriter) },
 }
