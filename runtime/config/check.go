@@ -187,6 +187,9 @@ func checkEndpoint(c *Config, d *decoder, path string, e *Endpoint) {
 	if e.APIVersion != "" && e.Provider != "azure" && d.clean(path+".provider") {
 		d.faultAt(path+".api_version", "given for a provider that has no versions; remove it")
 	}
+	if e.Family != "" && e.Provider != "bedrock" && d.clean(path+".provider") {
+		d.faultAt(path+".family", "given for a provider whose models tell by their names what they are; remove it")
+	}
 	if e.Betas != nil && e.Provider != "anthropic" && e.Provider != "bedrock" && d.clean(path+".provider") {
 		d.faultAt(path+".betas", "given for a provider that has no betas; remove it")
 	}

@@ -51,6 +51,9 @@ type Endpoint struct {
 	APIs []string `yaml:"apis" jsonschema:"enum=chat,enum=completions,enum=embeddings,enum=responses,enum=rerank,enum=ranking"`
 	// APIVersion is the version of Azure's API of deployments, such as 2024-10-21; left out, its v1 API is spoken.
 	APIVersion string `yaml:"api_version"`
+	// Family is what the model is, at bedrock, where its name does not tell: the ARN of an application inference profile or of
+	// provisioned throughput. Left out, a name without one of these words is spoken to by Converse.
+	Family string `yaml:"family" jsonschema:"enum=amazon.titan-embed-text,enum=anthropic.claude,enum=cohere.embed,enum=cohere.rerank"`
 	// Betas are those of the Anthropic API (header anthropic-beta) that callers may ask for at this endpoint; a request for
 	// another is refused. Betas make the model server run, fetch and keep things, and change what bodies mean.
 	Betas []string `yaml:"betas"`

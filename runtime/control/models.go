@@ -84,7 +84,7 @@ func (b *builder) endpoint(path string, m *config.Model, e *config.Endpoint) *up
 		return nil
 	}
 	o := provider.Options{
-		URL: string(e.URL), Model: string(e.Model), Registry: b.c.registry, APIs: e.APIs, APIVersion: e.APIVersion, MaxOutput: int64(m.MaxOutput),
+		URL: string(e.URL), Model: string(e.Model), Registry: b.c.registry, APIs: e.APIs, APIVersion: e.APIVersion, Family: e.Family, MaxOutput: int64(m.MaxOutput),
 		Unknown: provider.Unknown(e.UnknownParameters), Parameters: e.Parameters,
 		Betas: e.Betas, MaxAnswer: int(b.cfg.Limits.Answer), MaxEvent: int(b.cfg.Limits.Event),
 		Timeouts: upstream.Timeouts{Connect: e.Timeouts.Connect, FirstByte: e.Timeouts.FirstByte, Idle: e.Timeouts.Idle},

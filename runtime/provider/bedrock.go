@@ -33,6 +33,7 @@ type bedrock struct {
 	region     string
 	maxEvent   int
 	betas      []string
+	family     string
 }
 
 func newBedrock(o Options) (upstream.Caller, error) {
@@ -43,7 +44,7 @@ func newBedrock(o Options) (upstream.Caller, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = defaultMaxEvent
 	}
-	return &bedrock{transport: transport, credential: o.Credential, base: strings.TrimRight(o.URL, "/"), region: regionOf(o.URL), maxEvent: o.MaxEvent, betas: o.Betas}, nil
+	return &bedrock{transport: transport, credential: o.Credential, base: strings.TrimRight(o.URL, "/"), region: regionOf(o.URL), maxEvent: o.MaxEvent, betas: o.Betas, family: o.Family}, nil
 }
 
 // regionOf is the region in a host's name: the label behind the service's. Others are taken for us-east-1.
@@ -88,8 +89,12 @@ var (
 	bedrockFormats = []string{"bedrock.converse", "bedrock.count", "bedrock.embed", "bedrock.rerank"}
 )
 
-// formats are those of a model. They make the dialect a polyglot.
+// formats are those of a model. They make the dialect a polyglot. The name of an application inference profile or of
+// provisioned throughput does not tell what model it is: then the configuration does.
 func (d *bedrock) formats(model string) []string {
+	if d.family != "" {
+		model = d.family
+	}
 	if strings.Contains(model, "anthropic.claude") {
 		return claudeFormats
 	}

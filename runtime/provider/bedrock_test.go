@@ -195,3 +195,55 @@ func TestBedrockOperations(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The name of an inference profile of one's own does not tell what model it is. The configuration does, and then its own
+// formats are spoken; without, it is spoken to by Converse, and what has no common format is refused.
+func TestBedrockFamily(t *testing.T) {
+	s := modelserver.New(t)
+	const arn = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/a1b2c3"
+	const path = "/model/arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile%2Fa1b2c3"
+	ask := func(family, answer string, call *upstream.Call) (string, string, error) {
+		t.Helper()
+		s.Script(modelserver.JSON(answer))
+		c, err := provider.New("bedrock", provider.Options{URL: strings.TrimSuffix(s.URL(), "/v1"), Credential: fixed("k"), Family: family})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.(io.Closer).Close()
+		before := len(s.Requests())
+		if _, err = c.Call(t.Context(), call); err != nil {
+			return "", "", err
+		}
+		seen := s.Requests()[before:]
+		if len(seen) != 1 {
+			t.Fatalf("%d requests", len(seen))
+		}
+		return seen[0].Path, string(seen[0].Body), nil
+	}
+	f := func(family, answer string, call *upstream.Call, verb, body string) {
+		t.Helper()
+		if at, got, err := ask(family, answer, call); err != nil || at != path+verb || got != body {
+			t.Errorf("%s: asked at %s for %s, %v", family, at, got, err)
+		}
+	}
+	call := func(op wire.Operation, format, members string) *upstream.Call {
+		return &upstream.Call{Operation: op, Format: format, Model: arn, Body: []byte(`{"model":"` + arn + `",` + members + `}`)}
+	}
+	const said = `"max_tokens":9,"messages":[{"role":"user","content":"Hi"}]`
+	messages, chat := call(wire.Messages, "anthropic.messages", said), call(wire.ChatCompletions, "openai.chat", said)
+	f("anthropic.claude", modelserver.Message("Hello."), messages, "/invoke", `{`+said+`,"anthropic_version":"bedrock-2023-05-31"}`)
+	f("anthropic.claude", modelserver.Message("Hello."), chat, "/invoke", `{`+said+`,"anthropic_version":"bedrock-2023-05-31"}`)
+	const converse = `{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"inferenceConfig":{"maxTokens":9}}`
+	f("", converseAnswer, messages, "/converse", converse)
+	f("", converseAnswer, chat, "/converse", converse)
+	embed := call(wire.Embeddings, "openai.embeddings", `"input":"a"`)
+	f("amazon.titan-embed-text", `{"embedding":[0.5],"inputTextTokenCount":1}`, embed, "/invoke", `{"inputText":"a"}`)
+	f("cohere.embed", `{"embeddings":[[0.5]]}`, embed, "/invoke", `{"texts":["a"],"input_type":"search_document"}`)
+	if _, _, err := ask("", "{}", embed); failure(t, err).Param != "model" || failure(t, err).BodySent {
+		t.Errorf("embeddings of a model that nobody knows: %v", err)
+	}
+	const ranked = `{"results":[{"index":0,"relevance_score":0.5}]}`
+	rerank := call(wire.Rerank, "openai.rerank", `"query":"q","documents":["a"]`)
+	f("cohere.rerank", ranked, rerank, "/invoke", `{"query":"q","documents":["a"],"api_version":2}`)
+	f("", ranked, rerank, "/invoke", `{"query":"q","documents":["a"]}`)
+}

@@ -29,6 +29,7 @@ type Options struct {
 	Model      string               // the model's name there, as configured; "" where the dialect is to find it out
 	APIs       []string             // of openai: the APIs the server has, such as chat and responses; nil: see openAIFormats
 	APIVersion string               // of azure: the version of the API of deployments; "": the v1 API
+	Family     string               // of bedrock: what the model is, such as anthropic.claude, where its name does not tell; "": it does
 	Betas      []string             // of anthropic and bedrock: the betas of the API that callers may ask for
 	Unknown    Unknown              // what becomes of parameters that a request's format does not list
 	Parameters []string             // parameters that the endpoint knows beside those
@@ -77,6 +78,7 @@ func New(kind string, o Options) (upstream.Caller, error) {
 	}
 	c := &translated{native: native, formats: d.formats(o), options: translate.Options{
 		MaxOutput: o.MaxOutput, CompletionLimit: kind == "azure" || strings.HasPrefix(o.URL, "https://api.openai.com/"),
+		Family: o.Family,
 	}}
 	if o.Unknown == "" || o.Unknown == UnknownPass {
 		return c, nil

@@ -86,14 +86,14 @@ func (w embedder) To() string { return w.to.name }
 
 func (w embedder) Operation() wire.Operation { return wire.Embeddings }
 
-func (w embedder) requests(root strictjson.Node, _ Options) ([][]byte, Asked, *wire.Fault) {
+func (w embedder) requests(root strictjson.Node, o Options) ([][]byte, Asked, *wire.Fault) {
 	var e embedding
 	f := w.to
 	if fault := readEmbedding(root, &e); fault != nil {
 		return nil, Asked{}, fault
 	}
 	if f.of != nil {
-		if f = f.of(e.model); f == nil {
+		if f = f.of(o.family(e.model)); f == nil {
 			return nil, Asked{}, refuse("model")
 		}
 	}

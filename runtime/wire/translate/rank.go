@@ -14,6 +14,7 @@ import (
 // ranking is a request to order documents by their relevance in no format's words.
 type ranking struct {
 	model, query []byte
+	family       []byte // what chooses among a vendor's formats: see Options.Family
 	documents    [][]byte
 	top          int  // how many of them are wanted; 0: all
 	repeat       bool // their texts as well
@@ -80,7 +81,7 @@ func (w ranker) To() string { return w.to.name }
 
 func (w ranker) Operation() wire.Operation { return wire.Rerank }
 
-func (w ranker) requests(root strictjson.Node, _ Options) ([][]byte, Asked, *wire.Fault) {
+func (w ranker) requests(root strictjson.Node, o Options) ([][]byte, Asked, *wire.Fault) {
 	var r ranking
 	if fault := w.from.read(root, &r); fault != nil {
 		return nil, Asked{}, fault
@@ -94,6 +95,7 @@ func (w ranker) requests(root strictjson.Node, _ Options) ([][]byte, Asked, *wir
 			asked.documents = append(asked.documents, bytes.Clone(d))
 		}
 	}
+	r.family = o.family(r.model)
 	return [][]byte{w.to.write(nil, &r)}, asked, nil
 }
 
@@ -199,7 +201,7 @@ func writeRanking(dst []byte, r *ranking) []byte {
 // writeBedrockRerank appends a request of InvokeModel. Cohere's models want to be told the version of their API.
 func writeBedrockRerank(dst []byte, r *ranking) []byte {
 	dst = writeRanked(append(dst, '{'), r)
-	if bytes.Contains(r.model, []byte("cohere.")) {
+	if bytes.Contains(r.family, []byte("cohere.")) {
 		dst = append(dst, `,"api_version":2`...)
 	}
 	return append(dst, '}')

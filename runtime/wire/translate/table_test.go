@@ -282,7 +282,8 @@ asks for nothing (` + "`null`, `\"n\": 1`, `\"logprobs\": false`" + `, a default
 is refused. *Left out* are hints that change no answer. What a policy has to allow first (state at the model server, tools
 that the vendor runs, addresses to fetch) is carried only where it does.
 
-Which formats an endpoint speaks follows from its ` + "`provider`" + `, and for ` + "`openai`" + ` from its ` + "`apis`" + `.
+Which formats an endpoint speaks follows from its ` + "`provider`" + `, for ` + "`openai`" + ` from its ` + "`apis`" + `, and for ` + "`bedrock`" + ` from the model's name or, where that does
+not tell (the ARN of an inference profile of one's own, of provisioned throughput), its ` + "`family`" + `.
 `
 
 const tableEnd = `

@@ -25,6 +25,16 @@ type Options struct {
 	// CompletionLimit says that a chat's limit is max_completion_tokens, which OpenAI's own servers want; others know
 	// max_tokens.
 	CompletionLimit bool
+	// Family is what model stands behind a name that does not tell, such as cohere.embed; "" where the name does.
+	Family string
+}
+
+// family is the name by which a model's own format is chosen.
+func (o Options) family(model []byte) []byte {
+	if o.Family != "" {
+		return []byte(o.Family)
+	}
+	return model
 }
 
 // Asked is what of a request its answer needs. The zero value asks for nothing.
