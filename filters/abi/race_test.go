@@ -2,6 +2,6 @@
 
 package abi_test
 
-// raceDetector leaves Go's guests out: nothing here is concurrent, and modules of megabytes take minutes to load under the
-// race detector.
+// raceDetector leaves out Go's guests and the second host: nothing here is concurrent, and modules of megabytes take minutes
+// to load under the race detector.
 const raceDetector = true

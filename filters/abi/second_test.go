@@ -263,6 +263,9 @@ func (v *vector) everywhere(ctx context.Context, h *host, answer, bad bool) erro
 // TestSecondHost: a host written from the contract alone agrees with the kit, so that what the kit asks is what the
 // contract says.
 func TestSecondHost(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector")
+	}
 	for _, c := range cases(t) {
 		t.Run(strings.TrimSuffix(c.Guest, ".wasm"), func(t *testing.T) {
 			module := read(t, "guests", c.Guest)
@@ -288,6 +291,9 @@ func TestSecondHost(t *testing.T) {
 
 // TestKitFindsFaults: the guest named finds what a host does wrong.
 func TestKitFindsFaults(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector")
+	}
 	f := func(guest, fault string) {
 		t.Helper()
 		for _, c := range cases(t) {

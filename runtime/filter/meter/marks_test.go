@@ -149,8 +149,8 @@ func TestBulkIsMarked(t *testing.T) {
 			g := start(t, module(types(), funcs(1), section(5, 1, 1, pages, 127), section(7, 2, 1, 'f', 0, 0, 6, 'm', 'e', 'm', 'o', 'r', 'y', 2, 0), code(body(do...))), 1<<30)
 			g.Memory().Grow(3)
 			w := newWatch(g.Module, g.info)
-			for i := range w.view() {
-				w.view()[i] = byte(i * 7)
+			for view, i := w.view(), 0; i < len(view); i++ {
+				view[i] = byte(i * 7)
 			}
 			w.clear()
 			if got := g.call("f"); got != "[]" {

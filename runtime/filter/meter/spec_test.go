@@ -64,7 +64,7 @@ func TestSpecificationSuite(t *testing.T) {
 				t.Fatalf("no scripts in %s: %v", suite, err)
 			}
 			for i, path := range scripts {
-				if raceDetector && i%8 != 0 {
+				if raceDetector && i%16 != 0 {
 					continue
 				}
 				t.Run(suite+"/"+strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
