@@ -443,3 +443,36 @@ func TestLeaderProduces(t *testing.T) {
 	<-joined
 	f.Finish(nil, wire.Usage{}, key("k"), nil)
 }
+
+// Who follows is woken also when it has become the only reader while the leader's goroutine still makes the answer.
+func TestOnlyFollowerIsWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(cache.Options{Bytes: 1 << 20})
+		f, leader, _ := c.Join(t.Context(), key("k"))
+		defer f.Close()
+		f.Begin(cache.Head{Stream: true})
+		f.Lead(func() {})
+		_, follower, _ := c.Join(t.Context(), key("k"))
+		leader.Close()
+		read := 0
+		go func() {
+			for frames, err := follower.Next(t.Context(), nil); err == nil; frames, err = follower.Next(t.Context(), nil) {
+				read += len(frames)
+			}
+			follower.Close()
+			read = -read
+		}()
+		for range 2 {
+			synctest.Wait() // it waits
+			if err := f.Write(frame(10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		f.Finish(nil, wire.Usage{}, key("k"), nil)
+		synctest.Wait()
+		if read != -2 {
+			t.Errorf("%d, want two frames and the end", read)
+		}
+	})
+}

@@ -77,8 +77,7 @@ func (l *lane) goesOnIn(p wire.Piece) bool {
 func (s *Stream) said(ctx context.Context, ev *wire.Event) error {
 	for i := range ev.Pieces {
 		pc := &ev.Pieces[i]
-		linked := pc.Next > 0 || slices.ContainsFunc(ev.Pieces[:i], func(p wire.Piece) bool { return p.Next == i })
-		if !pc.Whole || !pc.Repeats || !ev.Closes && !linked && !s.goesOn(pc) {
+		if !pc.Whole || !pc.Repeats || !ev.Closes && !linked(ev, i) && !s.goesOn(pc) {
 			continue
 		}
 		pieced := *pc
@@ -101,6 +100,11 @@ func (s *Stream) said(ctx context.Context, ev *wire.Event) error {
 		}
 	}
 	return nil
+}
+
+// linked tells whether a piece of an event is continued by another of its pieces, or continues one.
+func linked(ev *wire.Event, i int) bool {
+	return ev.Pieces[i].Next > 0 || slices.ContainsFunc(ev.Pieces[:i], func(p wire.Piece) bool { return p.Next == i })
 }
 
 // goesOn tells whether a piece goes on with the text of a part that is open, or is of a part that has begun without a text.
