@@ -39,7 +39,7 @@ func (s *Stream) closed(ctx context.Context, ev *wire.Event) error {
 		return nil
 	}
 	waiting := s.waits
-	s.waits, s.gone = nil, waiting
+	s.waits = nil
 	for _, l := range s.lanes {
 		switch {
 		case !slices.Contains(waiting[0].Finished, l.name.Choice):
@@ -55,7 +55,6 @@ func (s *Stream) closed(ctx context.Context, ev *wire.Event) error {
 	}
 	for i, w := range waiting {
 		err := s.event(ctx, w)
-		s.gone = waiting[i+1:]
 		if s.wait != w && !slices.Contains(s.out, w) { // nothing is left of it
 			w.Doc.Release()
 		}

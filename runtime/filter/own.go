@@ -20,14 +20,10 @@ func (s *Stream) Close() {
 		s.wait.Doc.Release()
 	}
 	release(s.waits)
-	if s.busy { // a panic has ended it
-		release(s.out)
-		release(s.gone)
-	}
 	if s.whole != nil {
 		release(s.whole.events)
 	}
-	s.wait, s.waits, s.whole, s.out, s.gone = nil, nil, nil, nil, nil
+	s.wait, s.waits, s.whole = nil, nil, nil
 }
 
 // release gives the memory of events back.

@@ -31,8 +31,6 @@ type Stream struct {
 	wait  *wire.Event   // an event that waits for the next one; see resume
 	waits []*wire.Event // those that close a part of a content and wait; see closed
 	out   []*wire.Event
-	gone  []*wire.Event // those of waits that are on their way to out
-	busy  bool          // out and gone are nobody else's
 	spare []byte
 }
 
@@ -102,12 +100,11 @@ func (p *Pass) Stream() *Stream {
 //
 // What is returned is the caller's to release, and so is ev where it is not kept: see Has.
 func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, error) {
-	s.out, s.busy = s.out[:0], true
+	s.out = s.out[:0]
 	if s.whole != nil {
 		return s.whole.event(ctx, ev)
 	}
-	err := s.take(ctx, ev)
-	if s.busy = false; err != nil {
+	if err := s.take(ctx, ev); err != nil {
 		release(s.out)
 		return nil, err
 	}
@@ -183,7 +180,7 @@ func (s *Stream) event(ctx context.Context, ev *wire.Event) error {
 // End ends a stream that had no [DONE] and returns the events that carry what was held back, which are the caller's. After
 // a Done event it returns none.
 func (s *Stream) End(ctx context.Context) ([]*wire.Event, error) {
-	s.out, s.busy = s.out[:0], true
+	s.out = s.out[:0]
 	if s.whole != nil {
 		return s.whole.end(ctx)
 	}
@@ -191,7 +188,7 @@ func (s *Stream) End(ctx context.Context) ([]*wire.Event, error) {
 	if err == nil {
 		err = s.flush(ctx)
 	}
-	if s.busy = false; err != nil {
+	if err != nil {
 		release(s.out)
 		return nil, err
 	}

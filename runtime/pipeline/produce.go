@@ -37,9 +37,6 @@ type producer struct {
 	like  *wire.Event // the last one, where the next may be read by its likeness
 	taken bool        // the goroutine of its own makes it
 	ended bool        // all is made
-
-	reading *wire.Event   // the event that the lanes take
-	leaving []*wire.Event // those that they gave and that are yet to be written
 }
 
 var errDefect = exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil)
@@ -177,11 +174,12 @@ func (p *producer) step() bool {
 	return true
 }
 
-// advance makes one event, or the end.
+// advance makes one event, or the end. After a panic nothing is known of whose the events in hand are: they are left to the
+// collector, as memory given back twice would be two callers'.
 func (p *producer) advance() {
 	defer func() {
 		if p.r.caught(recover()) {
-			p.drop()
+			p.like = nil
 			p.finish(errDefect)
 		}
 	}()
@@ -216,9 +214,7 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 		p.usage = p.usage.Then(*ev.Usage)
 	}
 	p.heard(ev.Pieces)
-	p.reading = ev
 	evs, err := p.lanes.Event(ctx, ev)
-	p.reading = nil
 	if p.like = nil; ev.Plain() && !p.lanes.Keeps() {
 		p.like = ev
 	}
@@ -245,7 +241,6 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		return err
 	}
 	for i, ev := range evs {
-		p.leaving = evs[i:]
 		p.mint(ev.IDs)
 		if f, ok := ev.Format.(wire.Numbered); ok { // some were dropped on the way, or added
 			f.Number(ev, p.sent)
@@ -254,22 +249,12 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		p.spare = ev.Doc.Append(p.spare[:0])
 		frame := cache.Frame{Data: bytes.Clone(p.spare), Usage: ev.UsageEnd}
 		p.release(ev)
-		p.leaving = evs[i+1:]
 		if err := p.flight.Write(frame); err != nil {
-			p.drop()
+			p.release(evs[i+1:]...)
 			return err
 		}
 	}
 	return nil
-}
-
-// drop gives the memory back of events that do not leave.
-func (p *producer) drop() {
-	p.release(p.leaving...)
-	if ev := p.reading; ev != nil && !p.lanes.Has(ev) {
-		p.release(ev)
-	}
-	p.reading, p.leaving = nil, nil
 }
 
 // release gives the memory of events back, but for the one that the next may be like.

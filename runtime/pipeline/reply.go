@@ -125,7 +125,6 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 		w.restore = r.pass.RestoreStream(r.x.Decision.Restore)
 		defer w.restore.Close()
 	}
-	defer w.drop()
 	var frames []cache.Frame
 	for {
 		var err error
@@ -156,9 +155,6 @@ type writer struct {
 	restore  editor            // nil where there is nothing to restore
 	beat     *pulse
 	sent     int // events that were read and written so far
-
-	read    []*wire.Event // those of a frame that are yet to be restored
-	leaving []*wire.Event // those that are yet to be written
 }
 
 func (w *writer) frame(ctx context.Context, f cache.Frame) error {
@@ -175,7 +171,7 @@ func (w *writer) frame(ctx context.Context, f cache.Frame) error {
 		return err
 	}
 	for i, ev := range evs {
-		if w.read = evs[i:]; ev.UsageEnd && hide {
+		if ev.UsageEnd && hide {
 			ev.Doc.Release()
 			continue
 		}
@@ -185,23 +181,14 @@ func (w *writer) frame(ctx context.Context, f cache.Frame) error {
 			if !w.restore.Has(ev) && !slices.Contains(out, ev) { // nothing is left of it
 				ev.Doc.Release()
 			}
-		}
-		if w.read = evs[i+1:]; err != nil {
-			return err
+			if err != nil {
+				release(evs[i+1:])
+				return err
+			}
 		}
 		w.add(out)
 	}
 	return nil
-}
-
-// drop gives the memory back of events that do not leave.
-func (w *writer) drop() {
-	release(w.leaving)
-	for _, ev := range w.read {
-		if w.restore == nil || !w.restore.Has(ev) {
-			ev.Doc.Release()
-		}
-	}
 }
 
 // events reads a frame.
@@ -220,8 +207,7 @@ func (w *writer) events(data []byte) ([]*wire.Event, error) {
 }
 
 func (w *writer) add(evs []*wire.Event) {
-	for i, ev := range evs {
-		w.leaving = evs[i:]
+	for _, ev := range evs {
 		if f, ok := ev.Format.(wire.Numbered); ok {
 			f.Number(ev, w.sent)
 		}
@@ -229,7 +215,6 @@ func (w *writer) add(evs []*wire.Event) {
 		w.r.out = w.r.surface.Event(w.r.out, w.r.x, ev)
 		ev.Doc.Release()
 	}
-	w.leaving = nil
 }
 
 // end ends a complete stream.
