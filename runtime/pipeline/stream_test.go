@@ -161,12 +161,13 @@ func TestStreamsUseOneConnection(t *testing.T) {
 // Whoever follows a stream gets all of it although its leader, which made it so far, takes nothing of it.
 func TestFollowerOfAStalledLeader(t *testing.T) {
 	const events, size = 300, 64 << 10 // more than two sockets hold
-	flood := make(chan struct{})
+	more := make(chan struct{})
+	enough := sync.OnceFunc(func() { close(more) })
+	defer enough()
 	word := strings.Repeat("word ", size/5)
 	m := modelserver.New(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
 		modelserver.Events(0, modelserver.Delta("first "))(w, r, body)
-		<-flood
-		for range events {
+		for range more {
 			modelserver.Events(0, modelserver.Delta(word))(w, r, body)
 		}
 		modelserver.Events(0, modelserver.Finish, "[DONE]")(w, r, body)
@@ -177,8 +178,20 @@ func TestFollowerOfAStalledLeader(t *testing.T) {
 	defer func() { _ = leader.Body.Close() }()
 	follower := g.Open(t.Context(), "red", "/v1/chat/completions", body) // it has the first event
 	defer func() { _ = follower.Body.Close() }()
-	close(flood)
-	text, err := io.ReadAll(follower.Body)
+	var text []byte
+	buffer := make([]byte, size)
+	for i := range events { // each when the follower has the one before: it never is the one furthest behind
+		for len(text) < i*len(word) {
+			n, err := follower.Body.Read(buffer)
+			if text = append(text, buffer[:n]...); err != nil {
+				t.Fatalf("the follower reads %d events, %v: %.300q", i, err, text[max(0, len(text)-300):])
+			}
+		}
+		more <- struct{}{}
+	}
+	enough()
+	rest, err := io.ReadAll(follower.Body)
+	text = append(text, rest...)
 	if got := reads(string(text)); err != nil || len(got) != len("first ")+events*len(word) || !strings.HasSuffix(string(text), "[DONE]\n\n") {
 		t.Errorf("the follower reads %d bytes of text, %v", len(got), err)
 	}
