@@ -125,7 +125,7 @@ func newController(o Options, settings config.Log, dry bool) (*Controller, error
 	c := &Controller{
 		path: o.Config, shapes: o.Shapes, tested: o.Tested, dry: dry, log: log, engine: engine, registry: &upstream.Registry{}, metrics: metrics.New(),
 		filters: filterStore{engine: engine, held: map[string]*heldFilter{}}, logs: logStore{refs: map[*audit.Log]int{}},
-		ids: pipeline.NewMint(nil), sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(), tripped: make(chan struct{}, 1), proved: map[string]bool{},
+		ids: pipeline.NewMint(), sources: auth.NewSources(log), ephemeral: auth.NewEphemeral(), tripped: make(chan struct{}, 1), proved: map[string]bool{},
 	}
 	c.pipeline = pipeline.New(pipeline.Options{Metrics: c.metrics, Logger: log, Access: settings.Access})
 	c.status.Store(&Status{})

@@ -19,16 +19,19 @@ import (
 // Ids are made with the first key and read with any.
 type Mint struct{ keys []mintKey }
 
-// NewMint makes a Mint. Without a key it has one at random: its ids end with the process.
+// NewMint makes a Mint. Without a key it has one at random: its ids end with the process. An empty key is none: with it
+// anybody could make ids.
 func NewMint(keys ...[]byte) *Mint {
-	if len(keys) == 0 {
-		key := make([]byte, sha256.Size)
-		_, _ = rand.Read(key) // never fails
-		keys = [][]byte{key}
-	}
 	m := &Mint{}
 	for _, key := range keys {
-		m.keys = append(m.keys, key)
+		if len(key) > 0 {
+			m.keys = append(m.keys, key)
+		}
+	}
+	if len(m.keys) == 0 {
+		key := make([]byte, sha256.Size)
+		_, _ = rand.Read(key) // never fails
+		m.keys = []mintKey{key}
 	}
 	return m
 }

@@ -88,7 +88,7 @@ func (s *Snapshot) release() {
 func (p *Pipeline) Install(s *Snapshot) {
 	s.refs.Store(1)
 	if s.IDs == nil {
-		s.IDs = NewMint(nil)
+		s.IDs = NewMint()
 	}
 	s.origins = s.IDs.origins(s.Models)
 	old := p.current.Swap(s)
