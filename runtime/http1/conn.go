@@ -48,9 +48,6 @@ type conn struct {
 func newConn(f *Front, nc net.Conn) *conn {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &conn{f: f, nc: nc, gone: cancel, buf: make([]byte, bufferSize)}
-	if f.server.ConnContext != nil {
-		ctx = f.server.ConnContext(ctx, nc)
-	}
 	c.base = (&http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	if from := nc.RemoteAddr(); from != nil {
 		c.base.RemoteAddr = from.String()

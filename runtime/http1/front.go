@@ -24,7 +24,7 @@ import (
 )
 
 // Front serves connections with the handler and within the bounds of an http.Server: ReadHeaderTimeout, ReadTimeout (for a
-// body), WriteTimeout and IdleTimeout, all of which must be set, ConnContext and ErrorLog.
+// body), WriteTimeout and IdleTimeout, all of which must be set, and ErrorLog.
 type Front struct {
 	server  *http.Server
 	rest    *handed

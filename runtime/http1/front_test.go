@@ -112,6 +112,8 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for i := range 3 {
 			_, _ = fmt.Fprintf(w, "piece %d\n", i)
 			_ = conn.Flush()
+			_, _ = w.Write(nil) // no chunk: that would be the last one
+			_ = conn.Flush()
 		}
 	case "/large":
 		_, _ = w.Write([]byte(strings.Repeat("0123456789", 20000)))

@@ -28,9 +28,6 @@ type caller struct {
 	read bool    // the body was read to its end
 	gone bool    // see Abort
 
-	wire  net.Conn // takes the pieces of a stream as they are; nil: net/http does
-	chunk []byte   // one of them, framed
-
 	idAlso string // see route
 
 	bounded time.Time   // when the write deadline was last set
@@ -261,39 +258,15 @@ func (c *caller) Begin(headers []pipeline.Header) error {
 // Abort has the connection broken off once the exchange has ended: net/http would end the answer in good order.
 func (c *caller) Abort() { c.gone = true }
 
-// Send sends a piece of a stream at once. After the first, which goes with the head, those of HTTP/1.1 in the clear are
-// written to the connection as chunks (RFC 9112, section 7.1) without the server's buffers between, which are empty then;
-// the server ends the last one.
+// Send sends a piece of a stream at once. What was written of a piece that could not be sent whole cannot be taken back:
+// the server ends the connection.
 func (c *caller) Send(p []byte) error {
 	c.answering()
 	defer c.written()
-	if c.wire != nil {
-		return c.sendChunk(p)
-	}
 	if _, err := c.w.Write(p); err != nil {
 		return err
 	}
-	if err := c.conn.Flush(); err != nil {
-		return err
-	}
-	if c.r.ProtoMajor == 1 && c.r.ProtoMinor == 1 {
-		c.wire, _ = c.r.Context().Value(wireKey{}).(net.Conn)
-	}
-	return nil
-}
-
-func (c *caller) sendChunk(p []byte) error {
-	if c.gone {
-		return net.ErrClosed
-	}
-	if len(p) == 0 {
-		return nil // a chunk of nothing would be the last one
-	}
-	c.chunk = append(strconv.AppendInt(c.chunk[:0], int64(len(p)), 16), "\r\n"...)
-	c.chunk = append(append(c.chunk, p...), "\r\n"...)
-	_, err := c.wire.Write(c.chunk)
-	c.gone = c.gone || err != nil // what was written of it cannot be taken back: nothing may follow
-	return err
+	return c.conn.Flush()
 }
 
 var (

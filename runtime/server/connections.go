@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -38,17 +36,6 @@ func (b *bounded) Accept() (net.Conn, error) {
 		b.refused()
 		_ = conn.Close() // nothing was said on it
 	}
-}
-
-// wireKey is the key in a request's context of a cleartext connection.
-type wireKey struct{}
-
-// wired is the http.Server's ConnContext.
-func wired(ctx context.Context, nc net.Conn) context.Context {
-	if _, secret := nc.(*tls.Conn); secret {
-		return ctx
-	}
-	return context.WithValue(ctx, wireKey{}, nc)
 }
 
 // counted is a connection that gives its place back when it is closed.

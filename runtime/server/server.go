@@ -76,7 +76,6 @@ func New(o Options) *Server {
 	s.routes = table()
 	s.http = &http.Server{
 		Handler:           s,
-		ConnContext:       wired,
 		ReadHeaderTimeout: s.opts.HeaderTime,
 		ReadTimeout:       s.opts.BodyTime,  // taken off once the body is there
 		WriteTimeout:      s.opts.WriteTime, // from the head on, put off with every piece; net/http's own words too
