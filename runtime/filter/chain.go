@@ -87,6 +87,7 @@ type Pass struct {
 	runs    []run
 	few     [2]run // room for the runs of a usual chain
 	varied  bool   // a canary is among the runs
+	gate    *gate  // that its tenant's last call went through; nil: none yet
 	table   *token.Table
 	spent   [2]time.Duration
 	counts  [2]map[string]int

@@ -145,7 +145,7 @@ func TestTenantCap(t *testing.T) {
 	w := loadWith(t, e, words(t))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	g, err := e.tenants.enter(context.Background(), "red")
+	g, err := e.tenants.enter(context.Background(), "red", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -224,7 +224,11 @@ func besideSpinning(t *testing.T, h, w *Filter) (gc, spent time.Duration, others
 }
 
 // out is how many instances are out.
-func (p *pool) out() int { return len(p.slots) }
+func (p *pool) out() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.busy.taken
+}
 
 // The time of a chain's filters adds up to the bound of the exchange and direction.
 func TestBudgetOfChain(t *testing.T) {
@@ -277,30 +281,62 @@ func TestConcurrent(t *testing.T) {
 func TestTenants(t *testing.T) {
 	var ts tenants
 	ts.limit = 1
-	g, err := ts.enter(context.Background(), "red")
+	g, err := ts.enter(context.Background(), "red", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
-	if _, err := ts.enter(ctx, "red"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := ts.enter(ctx, "red", nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a second call of the tenant got in: %v", err)
 	}
-	other, err := ts.enter(context.Background(), "blue")
+	other, err := ts.enter(context.Background(), "blue", nil)
 	if err != nil {
 		t.Errorf("another tenant waits: %v", err)
 	}
 	ts.leave(other)
 	ts.leave(g)
-	if g, err = ts.enter(context.Background(), "red"); err != nil {
+	if g, err = ts.enter(context.Background(), "red", nil); err != nil {
 		t.Errorf("the slot was not given back: %v", err)
 	}
 	for i := range 3 * maxIdleTenants {
-		g, _ := ts.enter(context.Background(), strings.Repeat("x", i))
+		g, _ := ts.enter(context.Background(), strings.Repeat("x", i), nil)
 		ts.leave(g)
 	}
 	if len(ts.gates) > maxIdleTenants+1 || ts.gates["red"] != g {
 		t.Errorf("%d tenants remembered; the one with a running call: %v", len(ts.gates), ts.gates["red"])
+	}
+	if again, _ := ts.enter(context.Background(), "blue", other); again == other || again != ts.gates["blue"] {
+		t.Error("a call went through a gate that is no more its tenant's")
+	}
+}
+
+// Who waits for a place gets one in turn, and one who goes while it gets one passes it on.
+func TestPlaces(t *testing.T) {
+	var s places
+	taken := func(turn chan struct{}) bool {
+		select {
+		case <-turn:
+			return true
+		default:
+			return false
+		}
+	}
+	if !s.take(1) || s.take(1) {
+		t.Fatal("one place is not one")
+	}
+	first, second, third := s.wait(), s.wait(), s.wait()
+	s.leaveLine(second)
+	s.leave()
+	if !taken(first) || taken(third) || s.take(1) {
+		t.Error("the place did not go to who waited longest")
+	}
+	s.leaveLine(first) // it had gone when its turn came
+	if !taken(third) || taken(second) || s.take(1) {
+		t.Error("the place was not passed on")
+	}
+	if s.leave(); s.taken != 0 || !s.take(1) {
+		t.Error("the place was not given back")
 	}
 }
 

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -23,18 +21,17 @@ type owner struct {
 // guest sees text of an exchange, or of a tenant, that is not its own; where that can't be done, it is thrown away.
 // Instances are made as calls need them, up to a limit, and given back when they were idle for long.
 type pool struct {
-	f       *Filter
-	slots   chan struct{} // one for each instance that may be out
-	waiting atomic.Int64  // calls that wait for a slot
+	f     *Filter
+	limit int // of instances that may be out
+
 	mu      sync.Mutex
+	busy    places // one for each instance that is out
 	idle    []*instance
 	tally   tally
 	figures poolFigures
 	closed  bool
 	done    chan struct{} // closed when closed is set
-
-	closing sync.Mutex // serialises close
-	drained int        // slots that close has taken for good
+	empty   chan struct{} // closed when none is out any more after that
 }
 
 // poolFigures are what a pool has done, and has; guarded by its mutex.
@@ -49,62 +46,85 @@ type poolFigures struct {
 }
 
 func newPool(f *Filter, limit int) *pool {
-	return &pool{f: f, slots: make(chan struct{}, limit), done: make(chan struct{})}
+	return &pool{f: f, limit: limit, done: make(chan struct{}), empty: make(chan struct{})}
 }
 
 // get waits for an instance that is clean, or holds nothing but the owner's text.
 func (p *pool) get(ctx context.Context, o owner) (*instance, error) {
-	select {
-	case p.slots <- struct{}{}:
-	default:
-		if err := p.wait(ctx); err != nil {
+	p.mu.Lock()
+	if err := p.enter(ctx); err != nil {
+		p.mu.Unlock()
+		return nil, err
+	}
+	in := p.take(o)
+	p.mu.Unlock()
+	for in != nil && in.owner != o && in.owner != (owner{}) && !p.reset(in) {
+		p.discard(in)
+		p.mu.Lock()
+		in = p.take(o)
+		p.mu.Unlock()
+	}
+	if in == nil {
+		var err error
+		if in, err = p.create(ctx); err != nil {
+			p.leave()
 			return nil, err
 		}
-	}
-	in, err := p.pick(ctx, o)
-	if err != nil {
-		<-p.slots
-		return nil, err
 	}
 	in.owner = o
 	return in, nil
 }
 
-// wait takes the next slot that comes free.
-func (p *pool) wait(ctx context.Context) error {
-	p.mu.Lock()
-	p.figures.waits++
-	p.mu.Unlock()
-	p.waiting.Add(1)
-	defer p.waiting.Add(-1)
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	case <-p.done:
+// enter takes a place, and may wait for it. Called with mu held, which is given up meanwhile.
+func (p *pool) enter(ctx context.Context) error {
+	switch {
+	case p.closed:
 		return errClosed
-	case <-ctx.Done():
-		return fmt.Errorf("waited for one of its %d instances: %w", cap(p.slots), ctx.Err())
+	case p.busy.take(p.limit):
+		return nil
 	}
+	p.figures.waits++
+	turn := p.busy.wait()
+	p.mu.Unlock()
+	var err error
+	select {
+	case <-turn:
+	case <-p.done:
+		err = errClosed
+	case <-ctx.Done():
+		err = fmt.Errorf("waited for one of its %d instances: %w", p.limit, ctx.Err())
+	}
+	p.mu.Lock()
+	if err == nil && p.closed {
+		err = errClosed
+	}
+	if err != nil {
+		p.busy.leaveLine(turn)
+		p.ended()
+	}
+	return err
 }
 
-// pick takes an idle instance and readies it for the owner, or makes one.
-func (p *pool) pick(ctx context.Context, o owner) (*instance, error) {
-	for {
-		in, cold, err := p.take(o)
-		switch {
-		case err != nil:
-			return nil, err
-		case in == nil:
-			return p.create(ctx, cold)
-		case in.owner == o || in.owner == owner{} || p.reset(in):
-			return in, nil
-		}
-		p.discard(in)
+// leave gives a place back.
+func (p *pool) leave() {
+	p.mu.Lock()
+	p.busy.leave()
+	p.ended()
+	p.mu.Unlock()
+}
+
+// ended tells close that none is out any more. Called with mu held, when a place was given back.
+func (p *pool) ended() {
+	if p.closed && p.busy.taken == 0 {
+		close(p.empty)
 	}
 }
 
 // create makes an instance. It is a cold start where none was alive.
-func (p *pool) create(ctx context.Context, cold bool) (*instance, error) {
+func (p *pool) create(ctx context.Context) (*instance, error) {
+	p.mu.Lock()
+	cold := p.figures.alive == 0
+	p.mu.Unlock()
 	in, err := p.f.instance(ctx)
 	if err == nil && cold {
 		p.mu.Lock()
@@ -114,37 +134,30 @@ func (p *pool) create(ctx context.Context, cold bool) (*instance, error) {
 	return in, err
 }
 
-// take removes an idle instance: the owner's own, else the clean one used last, else the one longest idle. Where there
-// is none, cold tells whether none is alive either.
-func (p *pool) take(o owner) (in *instance, cold bool, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil, false, errClosed
-	}
+// take removes an idle instance: the owner's own, else the clean one used last, else the one longest idle; nil where there
+// is none. Called with mu held.
+func (p *pool) take(o owner) *instance {
 	best := -1
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		if p.idle[i].owner == o {
-			best = i
-			break
+			return p.remove(i)
 		}
 		if best < 0 && p.idle[i].owner == (owner{}) {
 			best = i
 		}
 	}
-	if best < 0 {
-		if len(p.idle) == 0 {
-			return nil, p.figures.alive == 0, nil
-		}
-		best = 0
+	if len(p.idle) == 0 {
+		return nil
 	}
-	return p.remove(best), false, nil
+	return p.remove(max(best, 0))
 }
 
 // remove takes one instance out of the idle ones. Called with mu held.
 func (p *pool) remove(i int) *instance {
-	in := p.idle[i]
-	p.idle = slices.Delete(p.idle, i, i+1)
+	in, last := p.idle[i], len(p.idle)-1
+	copy(p.idle[i:], p.idle[i+1:])
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
 	return in
 }
 
@@ -157,15 +170,16 @@ func (p *pool) put(in *instance) {
 	p.tally.take(&in.tally)
 	p.figures.memory += size - in.size
 	in.size = size
-	keep := !in.broken
-	if keep {
+	if in.broken { // it is gone before another has its place
+		p.mu.Unlock()
+		p.discard(in)
+		p.mu.Lock()
+	} else {
 		p.idle = append(p.idle, in)
 	}
+	p.busy.leave()
+	p.ended()
 	p.mu.Unlock()
-	if !keep {
-		p.discard(in)
-	}
-	<-p.slots
 }
 
 // add counts a new instance, which is not yet among the idle ones.
@@ -187,15 +201,16 @@ func (p *pool) gone(in *instance) {
 }
 
 // wipe puts the idle instances that hold the owner's text back to the snapshot. Done at the exchange's end, it keeps
-// the reset out of the next one's way. It needs a slot, as everything that takes an instance out does: there are never
-// more instances than slots.
+// the reset out of the next one's way. It needs a place, as everything that takes an instance out does: there are never
+// more instances than places.
 func (p *pool) wipe(o owner) {
-	select {
-	case p.slots <- struct{}{}:
-	case <-p.done:
+	p.mu.Lock()
+	err := p.enter(context.Background())
+	p.mu.Unlock()
+	if err != nil {
 		return // close frees them all
 	}
-	defer func() { <-p.slots }()
+	defer p.leave()
 	for {
 		in := p.takeDirty(o)
 		if in == nil {
@@ -268,15 +283,16 @@ func (p *pool) free(in *instance, as *int64) {
 }
 
 // reap gives back the instances that were idle for limits.Idle at the time t, and returns how long it is until the next
-// one can be. Where all slots are taken nothing is idle for long, and there it does nothing.
+// one can be. Where all places are taken nothing is idle for long, and there it does nothing.
 func (p *pool) reap(t time.Duration) time.Duration {
 	limit := p.f.spec.Limits.Idle
-	select {
-	case p.slots <- struct{}{}:
-	default:
+	p.mu.Lock()
+	in := !p.closed && p.busy.take(p.limit)
+	p.mu.Unlock()
+	if !in {
 		return limit
 	}
-	defer func() { <-p.slots }()
+	defer p.leave()
 	for {
 		in, next := p.takeOld(t, limit)
 		if in == nil {
@@ -303,20 +319,17 @@ func (p *pool) takeOld(t, limit time.Duration) (*instance, time.Duration) {
 
 // close waits for the instances that are out and frees all. Where ctx ends the wait, it may be called again.
 func (p *pool) close(ctx context.Context) error {
-	p.closing.Lock()
-	defer p.closing.Unlock()
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
 		close(p.done)
+		p.ended()
 	}
 	p.mu.Unlock()
-	for ; p.drained < cap(p.slots); p.drained++ {
-		select {
-		case p.slots <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	select {
+	case <-p.empty:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	p.mu.Lock()
 	idle := p.idle

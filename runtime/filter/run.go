@@ -41,10 +41,11 @@ type holding struct {
 
 // hold gets an instance, within the tenant's cap.
 func (r *run) hold(ctx context.Context) (holding, error) {
-	g, err := r.f.engine.tenants.enter(ctx, r.p.tenant())
+	g, err := r.f.engine.tenants.enter(ctx, r.p.tenant(), r.p.gate)
 	if err != nil {
 		return holding{}, err
 	}
+	r.p.gate = g
 	in, err := r.f.pool.get(ctx, r.owner())
 	if err != nil {
 		r.f.engine.tenants.leave(g)

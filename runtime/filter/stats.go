@@ -131,13 +131,13 @@ func bounds() (times, units []float64) {
 func (f *Filter) Stats() Stats {
 	c, p := &f.stats, f.pool
 	p.mu.Lock()
-	t, n, idle := p.tally, p.figures, len(p.idle)
+	t, n, idle, waiting := p.tally, p.figures, len(p.idle), len(p.busy.line)
 	p.mu.Unlock()
 	s := Stats{
 		Calls: t.calls, Time: time.Duration(t.nanos), Units: t.units,
 		Failures: c.failures.Load(), Traps: c.traps.Load(), FailedOpen: c.open.Load(), Rejections: c.rejections.Load(),
 		Skipped: c.skipped.Load(), Held: c.held.Load(), HeldMost: c.heldMost.Load(),
-		Instances: n.alive, Idle: int64(idle), Waiting: p.waiting.Load(), Memory: n.memory, Created: n.created,
+		Instances: n.alive, Idle: int64(idle), Waiting: int64(waiting), Memory: n.memory, Created: n.created,
 		ColdStarts: n.cold, Reclaimed: n.reclaimed, Discarded: n.discarded, Waits: n.waits,
 		Spans: f.kinds.counts(), CallTime: t.times(), CallUnits: t.fuels(),
 	}

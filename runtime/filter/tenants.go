@@ -16,37 +16,44 @@ type tenants struct {
 	gates map[string]*gate
 }
 
-// gate is one tenant's cap. users counts those inside and those waiting; it is guarded by tenants.mu.
+// gate is one tenant's cap; tenants.mu guards it.
 type gate struct {
-	slots chan struct{}
-	users int
+	places
+	swept bool // the tenant is not remembered any more: its next call makes another
 }
 
-// enter waits for a slot of the tenant's; leave gives it back.
-func (t *tenants) enter(ctx context.Context, tenant string) (*gate, error) {
-	g := t.gate(tenant)
-	select {
-	case g.slots <- struct{}{}:
-		return g, nil
-	default:
+// enter waits for a place of the tenant's; leave gives it back. g is the gate that the tenant's last call went through, which
+// saves looking for it; it may be nil.
+func (t *tenants) enter(ctx context.Context, tenant string, g *gate) (*gate, error) {
+	t.mu.Lock()
+	if g == nil || g.swept {
+		g = t.gate(tenant)
 	}
+	if g.take(t.limit) {
+		t.mu.Unlock()
+		return g, nil
+	}
+	turn := g.wait()
+	t.mu.Unlock()
 	select {
-	case g.slots <- struct{}{}:
+	case <-turn:
 		return g, nil
 	case <-ctx.Done():
-		t.forget(g)
+		t.mu.Lock()
+		g.leaveLine(turn)
+		t.mu.Unlock()
 		return nil, ctx.Err()
 	}
 }
 
 func (t *tenants) leave(g *gate) {
-	<-g.slots
-	t.forget(g)
+	t.mu.Lock()
+	g.leave()
+	t.mu.Unlock()
 }
 
+// gate finds the tenant's gate, or makes it. Called with mu held.
 func (t *tenants) gate(tenant string) *gate {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	g := t.gates[tenant]
 	if g == nil {
 		if t.gates == nil {
@@ -55,23 +62,17 @@ func (t *tenants) gate(tenant string) *gate {
 		if len(t.gates) >= maxIdleTenants {
 			t.sweep()
 		}
-		g = &gate{slots: make(chan struct{}, t.limit)}
+		g = new(gate)
 		t.gates[tenant] = g
 	}
-	g.users++
 	return g
 }
 
-func (t *tenants) forget(g *gate) {
-	t.mu.Lock()
-	g.users--
-	t.mu.Unlock()
-}
-
-// sweep drops the tenants that nobody uses now. Called with mu held.
+// sweep drops the tenants that have no call now. Called with mu held.
 func (t *tenants) sweep() {
 	for name, g := range t.gates {
-		if g.users == 0 {
+		if g.taken == 0 {
+			g.swept = true
 			delete(t.gates, name)
 		}
 	}
