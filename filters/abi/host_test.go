@@ -98,7 +98,7 @@ func load(ctx context.Context, code []byte, config string) (*host, error) {
 func (h *host) types() error {
 	for name, want := range map[string]string{
 		"sluice_abi_v1": ":i32", "alloc": "i32:i32", "on_config": "i32 i32:i32", "on_text": "i32 i32 i32 i64:i64",
-		"on_request": "i32 i32:i32", "on_response": "i32 i32:i32", "_initialize": ":", "byte_classes": ":i32",
+		"on_request": "i32 i32:i32", "on_response": "i32 i32:i32", "_initialize": ":", "byte_classes": ":i32", "arena": ":i64",
 	} {
 		f, ok := h.compiled.ExportedFunctions()[name]
 		if !ok {
@@ -197,12 +197,21 @@ func (x *visit) ready() error {
 	case config != "":
 		return errors.New("no on_config")
 	}
-	if x.mod.ExportedFunction("byte_classes") == nil {
+	if x.mod.ExportedFunction("byte_classes") != nil {
+		p, err := x.call("byte_classes", "start")
+		if _, ok := x.mod.Memory().Read(uint32(p), 256); err == nil && !ok {
+			err = errors.New("byte_classes lies outside the memory")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if x.mod.ExportedFunction("arena") == nil {
 		return nil
 	}
-	p, err := x.call("byte_classes", "start")
-	if _, ok := x.mod.Memory().Read(uint32(p), 256); err == nil && !ok {
-		err = errors.New("byte_classes lies outside the memory")
+	a, err := x.call("arena", "start") // it asks alloc all the same
+	if _, ok := x.mod.Memory().Read(uint32(a), uint32(a>>32)); err == nil && !ok {
+		err = errors.New("the arena lies outside the memory")
 	}
 	return err
 }

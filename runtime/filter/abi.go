@@ -13,6 +13,7 @@ import (
 const (
 	abiExport   = "sluice_abi_v1"
 	classExport = "byte_classes"
+	arenaExport = "arena"
 	hostModule  = "sluice"
 	wasiModule  = "wasi_snapshot_preview1"
 
@@ -41,6 +42,7 @@ var exportTable = map[string]string{
 	"on_response": "ii:i",
 	"_initialize": ":",
 	classExport:   ":i",
+	arenaExport:   ":I",
 }
 
 // sig writes a signature short: i for i32, I for i64, a colon before the results.

@@ -3,7 +3,6 @@ package filter
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // classes says of each byte whether text of such bytes can matter to a filter: 0 is inert. Where nothing is held back,
@@ -12,17 +11,12 @@ import (
 type classes [256]byte
 
 // readClasses asks a guest that is configured for its table, if it has one.
-func (f *Filter) readClasses(ctx context.Context, in *instance, limit time.Duration) error {
-	fn := in.mod.ExportedFunction(classExport)
-	if fn == nil {
-		return nil
+func (f *Filter) readClasses(ctx context.Context, in *instance) error {
+	said, ok, err := in.says(ctx, classExport)
+	if !ok || err != nil {
+		return err
 	}
-	in.call.ctx = ctx
-	in.call.clock.start(limit)
-	if err := in.enter(fn, inStart); err != nil {
-		return at(StageABI, fmt.Errorf("%s: %w", classExport, err))
-	}
-	ptr := uint32(in.stack[0])
+	ptr := uint32(said)
 	table, ok := in.mem.Read(ptr, uint32(len(classes{})))
 	if !ok {
 		return at(StageABI, fmt.Errorf("%s returns the address %d: there are no 256 bytes at it, the memory has %d", classExport, ptr, in.mem.Size()))

@@ -122,6 +122,7 @@ type Filter struct {
 	pool   *pool
 	kinds  kinds
 	inert  *classes // nil: the module has no byte classes
+	arena  arena    // of size 0 where the module has none
 	grants map[string]bool
 	stats  counters
 	proof  bool   // it runs vectors: findings are spelled out, and fuel is bounded where else time is

@@ -186,19 +186,22 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 	return in.stack[0], nil
 }
 
-// deliver asks the guest for a buffer and writes text to it; where it lies and its length are then the first
-// parameters. It returns how many there are: none for an http-wasm handler, which asks the host for what it reads.
+// deliver writes text where the guest has room for it: in its arena, or in a buffer that alloc gives. Where it lies and its
+// length are then the first parameters. It returns how many there are: none for an http-wasm handler, which asks the host
+// for what it reads.
 func (in *instance) deliver(text []byte) (params int, err error) {
 	if in.f.mod.handler {
 		return 0, nil
 	}
-	in.stack[0] = uint64(len(text))
-	if err := in.enter(in.alloc, inAlloc); err != nil {
-		return 0, err
-	}
-	ptr := uint32(in.stack[0])
-	if ptr == 0 {
-		return 0, breach("alloc: no memory")
+	ptr := in.f.arena.at
+	if len(text) > int(in.f.arena.size) {
+		in.stack[0] = uint64(len(text))
+		if err := in.enter(in.alloc, inAlloc); err != nil {
+			return 0, err
+		}
+		if ptr = uint32(in.stack[0]); ptr == 0 {
+			return 0, breach("alloc: no memory")
+		}
 	}
 	buf, ok := in.call.writable(in.mem, ptr, uint32(len(text)))
 	if !ok {

@@ -155,7 +155,11 @@ func (f *Filter) start(ctx context.Context) error {
 		in.close()
 		return err
 	}
-	if err := f.readClasses(ctx, in, f.spec.Limits.Load); err != nil {
+	if err := f.readClasses(ctx, in); err != nil {
+		in.close()
+		return err
+	}
+	if err := f.readArena(ctx, in); err != nil {
 		in.close()
 		return err
 	}

@@ -55,7 +55,7 @@ refused() {
 for name in no_abi later_version later_hooks no_hooks hook_missing no_alloc alloc_type on_text_type import_unknown \
 	import_type import_module wasi_unknown initialize_traps abi_traps abi_calls_host alloc_null alloc_outside \
 	alloc_calls_host classes_outside config_refused config_silent config_traps config_calls_host config_missing \
-	text_traps; do
+	text_traps arena_outside arena_type; do
 	refused "$name"
 done
 refused memory_imported --import-memory

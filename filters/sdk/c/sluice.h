@@ -73,11 +73,15 @@ static inline i32 sluice_refuse(const char *why) {
 	return 1;
 }
 
-// SLUICE_ARENA(size) defines alloc over one static buffer of size bytes: enough, as only one buffer lives at a time.
+// SLUICE_ARENA(size) defines alloc over one static buffer of size bytes: enough, as only one buffer lives at a time. It also
+// exports arena, which tells the host where that is, so that it need not ask before each hook.
 #define SLUICE_ARENA(size)                                            \
 	static u8 sluice_arena[size] __attribute__((aligned(8)));         \
 	SLUICE_EXPORT(alloc) u8 *sluice_alloc(u32 n) {                    \
 		return n <= sizeof sluice_arena ? sluice_arena : (u8 *)0;     \
+	}                                                                 \
+	SLUICE_EXPORT(arena) u64 sluice_arena_at(void) {                  \
+		return (u64)(size) << 32 | (u32)(__UINTPTR_TYPE__)sluice_arena; \
 	}
 
 #endif

@@ -29,6 +29,8 @@
 #define CASE_config_calls_host 25
 #define CASE_config_missing 26
 #define CASE_text_traps 27
+#define CASE_arena_outside 28
+#define CASE_arena_type 29
 
 static u8 arena[IS(memory_imported) ? 16 : 2 * SLUICE_WINDOW] __attribute__((aligned(8)));
 
@@ -82,6 +84,12 @@ SLUICE_EXPORT(_initialize) void initialize(void) { __builtin_trap(); }
 
 #if IS(classes_outside)
 SLUICE_EXPORT(byte_classes) u32 byte_classes(void) { return 0xffffff01u; }
+#endif
+
+#if IS(arena_outside)
+SLUICE_EXPORT(arena) u64 at(void) { return (u64)SLUICE_WINDOW << 32 | 0xfffffff8u; }
+#elif IS(arena_type)
+SLUICE_EXPORT(arena) u8 *at(void) { return arena; }
 #endif
 
 #define OTHER(module, name) __attribute__((import_module(module), import_name(name)))
