@@ -150,8 +150,12 @@ func (w *way) stream(f wire.Format, datas [][]byte) result {
 	}
 	var err error
 	for _, data := range datas {
-		if err = pass(first.Event(ctx, read(data))); err != nil {
+		ev := read(data)
+		if err = pass(first.Event(ctx, ev)); err != nil {
 			break
+		}
+		if ev.Plain() && ev.Bare && !first.Keeps() { // as the pipeline does
+			first.Reuse(ev)
 		}
 		if w.check != nil {
 			w.check(first, last)

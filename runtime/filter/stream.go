@@ -30,6 +30,7 @@ type Stream struct {
 	tell  bool          // http-wasm handlers are to be told that there is an answer
 	wait  *wire.Event   // an event that waits for the next one; see resume
 	waits []*wire.Event // those that close a part of a content and wait; see closed
+	used  *wire.Event   // one that was sent; see Reuse
 	out   []*wire.Event
 	spare []byte
 }
@@ -388,6 +389,11 @@ func (s *Stream) rest(ctx context.Context, like *wire.Event, l *lane) error {
 	var err error
 	if s.spare, err = s.push(ctx, l, s.spare[:0], nil, true); err != nil || len(s.spare) == 0 || l.said {
 		return err
+	}
+	if ev := s.used; ev != nil && ev.Pieces[0].Lane == l.name {
+		ev.SetText(0, s.spare)
+		s.used, s.out = nil, append(s.out, ev)
+		return nil
 	}
 	if like == nil {
 		if like, err = l.format.Event(l.like); err != nil {

@@ -202,6 +202,39 @@ func TestStreamOrder(t *testing.T) {
 	f([]delta{{field: "content", text: "word "}, {field: "content", text: "next "}}, "word  finish=false", "next  finish=false")
 }
 
+// The rest of a text leaves in an event that the stream may use again, where that one is of the same text.
+func TestStreamReuse(t *testing.T) {
+	w := load(t, words(t))
+	f := func(end delta, field string, reused bool, want string) {
+		t.Helper()
+		p := begin(t, ask(t, "red", "hi"), w)
+		defer p.Close()
+		s := p.Stream()
+		defer s.Close()
+		next := func(d delta) []*wire.Event {
+			t.Helper()
+			evs, err := s.Event(context.Background(), d.event(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return evs
+		}
+		sent := next(delta{field: "content", text: "hi "})[0]
+		next(delta{field: field, text: "ana@x.org"})
+		s.Reuse(sent)
+		evs := next(end)
+		if len(evs) == 0 || (evs[0] == sent) != reused {
+			t.Fatalf("%s: got %v, the event given is %v", field, evs, sent)
+		}
+		if got := string(evs[0].Pieces[0].Node.Bytes()); got != want || !strings.Contains(string(evs[0].Doc.Append(nil)), want) {
+			t.Errorf("%s: got %s in %s, want %s", field, got, evs[0].Doc.Append(nil), want)
+		}
+	}
+	f(delta{finish: true}, "content", true, "***")
+	f(delta{finish: true}, "refusal", false, "***")
+	f(delta{field: "content", text: " b"}, "content", false, "*** ")
+}
+
 func TestStreamAfterEnd(t *testing.T) {
 	w := load(t, words(t))
 	p := begin(t, ask(t, "red", "hi"), w)

@@ -249,7 +249,8 @@ func (p *party) gets(at string, step int) {
 		}
 		modelserver.Events(0, modelserver.Delta("one "))(w, r, body)
 		<-more
-		modelserver.Events(0, modelserver.Delta("two "), modelserver.Delta("bob@corp."), modelserver.Finish, "[DONE]")(w, r, body)
+		held := strings.Replace(modelserver.Delta("bob@corp."), `"content"`, `"refusal"`, 1) // no event before it can carry it
+		modelserver.Events(0, modelserver.Delta("two "), held, modelserver.Finish, "[DONE]")(w, r, body)
 	})
 }
 

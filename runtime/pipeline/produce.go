@@ -35,6 +35,7 @@ type producer struct {
 	spare []byte     // for one event
 	lanes *filter.Stream
 	like  *wire.Event // the last one, where the next may be read by its likeness
+	often bool        // the one before was like it, too
 	taken bool        // the goroutine of its own makes it
 	ended bool        // all is made
 }
@@ -228,10 +229,15 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 func (p *producer) read(data []byte) (*wire.Event, error) {
 	if p.like != nil {
 		if p.like.Again(data) {
+			p.often = true
 			return p.like, nil
 		}
-		p.like.Doc.Release()
-		p.like = nil
+		if p.often { // else what it says beside its text may be said once only, such as a role
+			p.lanes.Reuse(p.like)
+		} else {
+			p.like.Doc.Release()
+		}
+		p.like, p.often = nil, false
 	}
 	return p.r.x.Request.Format.Event(data)
 }

@@ -37,6 +37,25 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
+// What is held back leaves in an event like those before it; a role that was said once is not said again.
+func TestRestOfAStream(t *testing.T) {
+	role := func(s string) string {
+		return strings.Replace(modelserver.Delta(s), `"delta":{`, `"delta":{"role":"assistant",`, 1)
+	}
+	g, m := start(t)
+	f := func(roles int, events ...string) {
+		t.Helper()
+		m.Script(modelserver.Events(0, append(events, modelserver.Finish, "[DONE]")...))
+		r := g.Post("red", "/v1/chat/completions", chat("model-a", strings.Join(events, ""), true))
+		if reads(r.Body) != "one two bob" || strings.Count(r.Body, `"role"`) != roles {
+			t.Errorf("got %d %s, want %d roles", r.Status, r.Body, roles)
+		}
+	}
+	f(1, role("one "), modelserver.Delta("two bob"))
+	f(1, role("one two bob"))
+	f(4, role("one "), role("two "), role("bob"))
+}
+
 // An exchange has so long and no longer, by the configuration or by its caller, whatever it is doing.
 func TestDeadline(t *testing.T) {
 	m := modelserver.New(t, modelserver.Hang(nil))

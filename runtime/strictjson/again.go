@@ -21,10 +21,7 @@ type slot struct {
 // and says whether it does; else the Reply is as it was. It costs a comparison instead of a reading. All Values stay valid;
 // edits of v's text are undone, and with any other edit it says no.
 func (r *Reply) Again(b []byte, v Value) bool {
-	if !r.slot.sought {
-		r.slot.sought = true
-		r.seek(v.v)
-	}
+	r.seek(v.v)
 	s := &r.slot
 	if s.v == nil || s.v != v.v || r.edited || len(b) > maxReply {
 		return false
@@ -42,13 +39,14 @@ func (r *Reply) Again(b []byte, v Value) bool {
 	return true
 }
 
-// seek finds where v stands in src: at the one place with those bytes between quotes. Without a backslash in all of src
-// every string stands there as it reads, v too, so that the one place is v's.
+// seek finds, for the first string that asks, where it stands in src: at the one place with those bytes between quotes.
+// Without a backslash in all of src every string stands there as it reads, v too, so that the one place is v's.
 func (r *Reply) seek(v *fastjson.Value) {
-	if r.ugly || r.reshaped || len(r.texts) > 1 || v == nil || v.Type() != fastjson.TypeString || bytes.IndexByte(r.src, '\\') >= 0 {
+	if r.slot.sought {
 		return
 	}
-	if _, own := r.texts[v]; len(r.texts) == 1 && !own {
+	r.slot.sought = true
+	if r.ugly || r.edited || v == nil || v.Type() != fastjson.TypeString || bytes.IndexByte(r.src, '\\') >= 0 {
 		return
 	}
 	r.digits = append(append(append(r.digits[:0], '"'), v.GetStringBytes()...), '"')
@@ -56,8 +54,6 @@ func (r *Reply) seek(v *fastjson.Value) {
 	if at < 0 || bytes.Contains(r.src[at+1:], r.digits) {
 		return
 	}
-	clear(r.texts)
-	r.edited = false
 	r.slot.v, r.slot.from, r.slot.to = v, at+1, at+len(r.digits)-1
 }
 

@@ -24,8 +24,7 @@ type Reply struct {
 	edited bool
 	live   bool
 
-	reshaped bool // edited in more than texts
-	slot     slot // see Again
+	slot slot // see Again
 
 	texts  map[*fastjson.Value][]byte // strings that were given another text
 	arena  []byte                     // those texts; what it held before it grew stays valid
@@ -94,7 +93,8 @@ func (r *Reply) Root() Value { return Value{r, r.root} }
 func (r *Reply) Edited() bool { return r.edited || r.slot.edited }
 
 // Append appends the reply as JSON that every parser reads alike. Unedited and strictly valid, it is the body as it
-// came, and so is all but the edited text after Again; else it is written anew from what was read, without white space.
+// came, and so is all but the text where the first one to be edited is all that was, and stands alone in a body without
+// escapes; else it is written anew from what was read, without white space.
 func (r *Reply) Append(dst []byte) []byte {
 	switch s := &r.slot; {
 	case r.edited || r.ugly:
@@ -117,7 +117,7 @@ func (r *Reply) Release() {
 	}
 	large := cap(r.src) > keepReply || cap(r.arena) > keepReply || cap(r.slot.text) > keepReply || cap(r.tape) > keepEntries ||
 		len(r.texts) > keepEdits || len(r.added) > keepEdits
-	r.live, r.edited, r.reshaped, r.root = false, false, false, nil
+	r.live, r.edited, r.root = false, false, nil
 	r.slot = slot{text: r.slot.text[:0]}
 	r.src, r.arena, r.inUse = r.src[:0], r.arena[:0], 0
 	if len(r.texts) > 0 {

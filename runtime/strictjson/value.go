@@ -156,7 +156,7 @@ func (v Value) SetBytes(text []byte) {
 		return
 	}
 	r := v.r
-	if v.v == r.slot.v {
+	if r.seek(v.v); v.v == r.slot.v {
 		r.slot.text, r.slot.edited = appendValid(r.slot.text[:0], text), true
 		return
 	}
@@ -182,7 +182,7 @@ func (v Value) Set(key string, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	v.r.edited, v.r.reshaped = true, true
+	v.r.edited = true
 	o.Set(key, value)
 	return nil
 }
@@ -206,7 +206,7 @@ func (v Value) Delete(key string) {
 	if o == nil || o.Get(key) == nil {
 		return
 	}
-	v.r.edited, v.r.reshaped = true, true
+	v.r.edited = true
 	o.Del(key)
 }
 
