@@ -3,6 +3,8 @@ package upstream
 import (
 	"sync"
 	"time"
+
+	"github.com/sluicegate/sluice/runtime/socket"
 )
 
 // idleConns keeps the connections that no exchange uses. The one used last is taken first, so that surplus ones age and
@@ -23,7 +25,7 @@ func (p *idleConns) get(now time.Time) *conn {
 		if c == nil {
 			return nil
 		}
-		if now.Sub(c.since) < keepIdle && c.quiet() {
+		if now.Sub(c.since) < keepIdle && socket.Quiet(c.Conn) {
 			c.answered = false
 			return c
 		}
@@ -47,6 +49,7 @@ func (p *idleConns) pop() *conn {
 // put keeps c, unless the list is closed or full; then it is the caller's to close.
 func (p *idleConns) put(c *conn, now time.Time) bool {
 	c.r, c.w = 0, 0
+	socket.Pace(c.Conn, false)
 	if len(c.buf) > readBuffer {
 		c.buf = make([]byte, readBuffer)
 	}
