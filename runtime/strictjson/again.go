@@ -2,7 +2,6 @@ package strictjson
 
 import (
 	"bytes"
-	"unicode/utf8"
 
 	"github.com/valyala/fastjson"
 )
@@ -14,6 +13,7 @@ type slot struct {
 	from, to int
 	edited   bool
 	text     []byte // once edited
+	verbatim bool   // text stands in a string as it is
 	sought   bool   // there is none for this Reply, or this is it
 }
 
@@ -31,7 +31,7 @@ func (r *Reply) Again(b []byte, v Value) bool {
 		return false
 	}
 	text := b[s.from : len(b)-len(behind)]
-	if plainEnd(text, 0) < len(text) || !utf8.Valid(text) {
+	if !verbatim(text) {
 		return false
 	}
 	r.src = append(append(r.src[:s.from], text...), b[len(b)-len(behind):]...)
@@ -55,6 +55,24 @@ func (r *Reply) seek(v *fastjson.Value) {
 		return
 	}
 	r.slot.v, r.slot.from, r.slot.to = v, at+1, at+len(r.digits)-1
+}
+
+// set gives the slot another text.
+func (s *slot) set(text []byte) {
+	s.edited = true
+	if s.verbatim = verbatim(text); s.verbatim {
+		s.text = append(s.text[:0], text...)
+		return
+	}
+	s.text = appendValid(s.text[:0], text)
+}
+
+// append appends the slot's text, edited, as the content of a string literal.
+func (s *slot) append(dst []byte) []byte {
+	if s.verbatim {
+		return append(dst, s.text...)
+	}
+	return appendContent(dst, s.text)
 }
 
 // current is the slot's text.

@@ -203,6 +203,12 @@ func TestStringEnds(t *testing.T) {
 				if got := plainEnd(b, 0); got != want {
 					t.Fatalf("byte %#x at %d of %d: ends at %d, want %d", c, at, length, got, want)
 				}
+				if got := verbatim(b); got != (want == length && c < 0x80) {
+					t.Fatalf("byte %#x at %d of %d: verbatim is %v", c, at, length, got)
+				}
+				if copy(b[at:], "\u00e9") == 2 && !verbatim(b) {
+					t.Fatalf("a letter of two bytes at %d of %d is not verbatim", at, length)
+				}
 			}
 		}
 	}

@@ -100,7 +100,7 @@ func (r *Reply) Append(dst []byte) []byte {
 	case r.edited || r.ugly:
 		return r.emit(dst, r.root)
 	case s.edited:
-		return append(appendLiteral(append(dst, r.src[:s.from-1]...), s.text), r.src[s.to+1:]...)
+		return append(s.append(append(dst, r.src[:s.from]...)), r.src[s.to:]...)
 	default:
 		return append(dst, r.src...)
 	}

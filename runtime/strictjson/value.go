@@ -157,7 +157,7 @@ func (v Value) SetBytes(text []byte) {
 	}
 	r := v.r
 	if r.seek(v.v); v.v == r.slot.v {
-		r.slot.text, r.slot.edited = appendValid(r.slot.text[:0], text), true
+		r.slot.set(text)
 		return
 	}
 	r.edited = true
