@@ -224,13 +224,24 @@ func (f *Flight) Finish(err error, usage wire.Usage, key Key, entry *Entry) bool
 	keep := entry != nil && err == nil && f.whole && f.shared
 	if keep {
 		entry.Model, entry.Endpoint, entry.Stream = f.head.Model, f.head.Endpoint, f.head.Stream
-		entry.Frames, entry.Usage = slices.Clone(f.frames), usage
+		entry.Frames, entry.Usage = compact(f.frames, f.bytes), usage
 	}
 	f.signal()
 	f.mu.Unlock()
 	stored := keep && f.cache.Put(key, entry)
 	f.unregister() // after Put: whoever comes between finds the flight or the entry, never neither
 	return stored
+}
+
+// compact copies frames of so many bytes in all into one piece of memory, without what they may lie between.
+func compact(frames []Frame, size int) []Frame {
+	out, data := slices.Clone(frames), make([]byte, 0, size)
+	for i, f := range frames {
+		at := len(data)
+		data = append(data, f.Data...)
+		out[i].Data = data[at:len(data):len(data)]
+	}
+	return out
 }
 
 func (f *Flight) unregister() {

@@ -12,6 +12,7 @@ import (
 	"github.com/sluicegate/sluice/runtime/cache"
 	"github.com/sluicegate/sluice/runtime/exchange"
 	"github.com/sluicegate/sluice/runtime/filter"
+	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/upstream"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
@@ -32,7 +33,7 @@ type producer struct {
 	said   int // bytes of text that came
 
 	turn  sync.Mutex // held by the leader while it makes an event
-	spare []byte     // for one event
+	room  []byte     // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
 	lanes *filter.Stream
 	like  *wire.Event // the last one, where the next may be read by its likeness
 	often bool        // the one before was like it, too
@@ -216,7 +217,9 @@ func (p *producer) event(ctx context.Context) (more bool, err error) {
 	}
 	p.heard(ev.Pieces)
 	evs, err := p.lanes.Event(ctx, ev)
-	if p.like = nil; ev.Plain() && !p.lanes.Keeps() {
+	if p.lanes.Keeps() || ev != p.like && !ev.Plain() {
+		p.like = nil
+	} else {
 		p.like = ev
 	}
 	if ev != p.like && !p.lanes.Has(ev) && !slices.Contains(evs, ev) { // nothing is left of it
@@ -252,8 +255,7 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 			f.Number(ev, p.sent)
 		}
 		p.sent++
-		p.spare = ev.Doc.Append(p.spare[:0])
-		frame := cache.Frame{Data: bytes.Clone(p.spare), Usage: ev.UsageEnd}
+		frame := cache.Frame{Data: p.frame(ev.Doc), Usage: ev.UsageEnd}
 		p.release(ev)
 		if err := p.flight.Write(frame); err != nil {
 			p.release(evs[i+1:]...)
@@ -261,6 +263,27 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 		}
 	}
 	return nil
+}
+
+// What room is made for frames, in bytes: for a few at first, and then twice as much each time.
+const (
+	leastRoom = 1 << 10
+	mostRoom  = 16 << 10
+)
+
+// frame is the data of a frame, which stays as it is. One that the room is too small for has its own.
+func (p *producer) frame(doc *strictjson.Reply) []byte {
+	if cap(p.room)-len(p.room) < leastRoom/2 {
+		p.room = make([]byte, 0, min(max(2*cap(p.room), leastRoom), mostRoom))
+	}
+	room := cap(p.room)
+	all := doc.Append(p.room)
+	data := all[len(p.room):len(all):len(all)]
+	if cap(all) != room {
+		return bytes.Clone(data)
+	}
+	p.room = all
+	return data
 }
 
 // release gives the memory of events back, but for the one that the next may be like.

@@ -300,9 +300,9 @@ func (e *Event) Lacks() bool {
 	return e.Needs != "" && e.Doc.Root().Get(e.Needs).Kind() == strictjson.Invalid
 }
 
-// Again makes e the event that data holds, where that is e as it came with another text in its only piece, and tells whether
-// it is: most events of a stream are such, and need not be read. Else e is as it was.
-func (e *Event) Again(data []byte) bool { return e.Plain() && e.Doc.Again(data, e.Pieces[0].Node) }
+// Again makes e, which is Plain, the event that data holds, where that is e as it came with another text in its only piece,
+// and tells whether it is: most events of a stream are such, and need not be read. Else e is as it was.
+func (e *Event) Again(data []byte) bool { return e.Doc.Again(data, e.Pieces[0].Node) }
 
 // Plain tells whether the event carries a piece of one text that goes on, and says nothing else.
 func (e *Event) Plain() bool {
