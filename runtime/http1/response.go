@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"math/bits"
 	"net/http"
 	"slices"
 	"strconv"
@@ -147,7 +148,7 @@ func (w *response) Write(p []byte) (int, error) {
 func (w *response) large(p []byte) (n int, err error) {
 	out := w.c.buffer()
 	if w.chunked {
-		*out = append(strconv.AppendInt(*out, int64(len(p)), 16), "\r\n"...)
+		*out = append(appendSize(*out, len(p)), "\r\n"...)
 	} else {
 		w.left -= int64(len(p))
 	}
@@ -163,8 +164,16 @@ func (w *response) large(p []byte) (n int, err error) {
 
 // appendChunk writes one chunk (RFC 9112, section 7.1).
 func appendChunk(b, p []byte) []byte {
-	b = append(strconv.AppendInt(b, int64(len(p)), 16), "\r\n"...)
+	b = append(appendSize(b, len(p)), "\r\n"...)
 	return append(append(b, p...), "\r\n"...)
+}
+
+// appendSize writes the size of a chunk, which is not 0, in hexadecimal.
+func appendSize(b []byte, n int) []byte {
+	for shift := (bits.Len(uint(n)) - 1) &^ 3; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[n>>shift&15])
+	}
+	return b
 }
 
 // send sends what has come together.
