@@ -81,11 +81,26 @@ func (s *Stream) Event(ctx context.Context, ev *wire.Event) ([]*wire.Event, erro
 	if s.whole != nil {
 		return s.whole.event(ctx, ev)
 	}
-	if err := s.take(ctx, ev); err != nil {
+	var err error
+	if ev.Plain() && !s.tell && !s.Keeps() {
+		err = s.plain(ctx, ev)
+	} else {
+		err = s.take(ctx, ev)
+	}
+	if err != nil {
 		release(s.out)
 		return nil, err
 	}
 	return s.out, nil
+}
+
+// plain takes a Plain event, as nearly all are, where no other waits: its piece is all that there is to it.
+func (s *Stream) plain(ctx context.Context, ev *wire.Event) error {
+	emptied, err := s.piece(ctx, ev, 0)
+	if err == nil && !(emptied && ev.Bare) {
+		s.out = append(s.out, ev)
+	}
+	return err
 }
 
 // take takes an event, once those that stand before it are on their way.
