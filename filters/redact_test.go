@@ -118,6 +118,37 @@ func TestRedactSplits(t *testing.T) {
 	}
 }
 
+// TestRedactCalm: what is passed over as calm, by itself or before an escape has the text normalised, changes no finding and
+// not how much is held back. Where words are configured all of a text is looked at.
+func TestRedactCalm(t *testing.T) {
+	h, all := newHost(t, builtin(t, "redact")), newHost(t, builtin(t, "redact"))
+	all.configure(`{"words": [{"kind": "word", "words": ["\u0001\u0001"]}]}`)
+	r := rand.New(rand.NewPCG(3, 7))
+	words := strings.Fields("the I of error: Bearer token= DNI AB ID U.S.A. well-known a:b fe80:: ab:cd face:b00c eyes skill bc1 (1 +( -- 1. responsibilities getElementById 'r x1y2 http://a-b.c/d")
+	for range 3000 {
+		var b strings.Builder
+		for range 1 + r.IntN(20) {
+			if r.IntN(4) == 0 {
+				b.WriteString(pieces[r.IntN(len(pieces))])
+			} else {
+				b.WriteString(words[r.IntN(len(words))])
+			}
+			b.WriteString([]string{" ", ", ", "", "\n", ":"}[r.IntN(5)])
+		}
+		text := b.String()
+		var cuts []int
+		for cut := range text {
+			if cut > 0 && r.IntN(6) == 0 {
+				cuts = append(cuts, cut)
+			}
+		}
+		want, most := all.find(text, 0, cuts...)
+		if got, held := h.find(text, 0, cuts...); !reflect.DeepEqual(got, want) || held != most {
+			t.Fatalf("text %q cuts %d:\ngot  %s, %d held\nwant %s, %d held", text, cuts, mark(text, got), held, mark(text, want), most)
+		}
+	}
+}
+
 // TestRedactWindows shows texts longer than a window, findings across its end among them.
 func TestRedactWindows(t *testing.T) {
 	h := newHost(t, builtin(t, "redact"))

@@ -5,7 +5,6 @@
 // context; a finding makes it one from its block on. The position of the next block is part of the state between calls.
 #include "redact.h"
 
-#define LEAST 20    // characters
 #define CONTEXT 28  // characters in front of a block that are decoded with it; within LOOK
 #define CONTROLS 16 // one control character in so many bytes is allowed: random bytes have twice that
 
@@ -61,7 +60,7 @@ void find_base64(u32 t) {
 	if (text.shortage) return;
 	text.bound = 0;
 	int goes_on = next_block == ~0u && is_base64(behind(t, 1));
-	if (!goes_on && (end - t < LEAST || !capitals || !others)) return; // hexadecimal digests, paths, words
+	if (!goes_on && (end - t < LEAST_BASE64 || !capitals || !others)) return; // hexadecimal digests, paths, words
 	u32 floor = look_floor(t), start = t, kind = BUILTIN, next = end - (end - t) / 4;
 	while (start > floor && t - start < CONTEXT && is_base64(text.b[start - 1])) start--;
 	for (u32 phase = 0; phase < 4 && kind == BUILTIN; phase++) {

@@ -2,19 +2,21 @@
 #include "redact.h"
 
 u16 classes[256] = {
-	[0 ... ' '] = C_DELIM,
-	['"'] = C_DELIM, ['`'] = C_DELIM, [','] = C_DELIM, [';'] = C_DELIM, ['='] = C_DELIM, ['|'] = C_DELIM,
-	['<'] = C_DELIM, ['>'] = C_DELIM, [')'] = C_DELIM, ['['] = C_DELIM, [']'] = C_DELIM, ['{'] = C_DELIM, ['}'] = C_DELIM,
+	[0 ... 31] = C_DELIM,
+	[' '] = C_DELIM | C_NAMED, ['"'] = C_DELIM | C_NAMED, ['`'] = C_DELIM | C_NAMED, ['='] = C_DELIM | C_NAMED,
+	['>'] = C_DELIM | C_NAMED, [']'] = C_DELIM | C_NAMED,
+	[','] = C_DELIM, [';'] = C_DELIM, ['|'] = C_DELIM, ['<'] = C_DELIM, [')'] = C_DELIM, ['['] = C_DELIM, ['{'] = C_DELIM, ['}'] = C_DELIM,
 	['('] = C_DELIM | C_HOT,
 	['0' ... '9'] = C_DIGIT | C_HOT | C_BASE64,
-	['A' ... 'Z'] = C_ALPHA | C_BASE64,
-	['a' ... 'z'] = C_ALPHA | C_LOWER | C_BASE64,
-	['@'] = C_HOT,
+	['A' ... 'Q'] = C_ALPHA | C_BASE64, ['R'] = C_ALPHA | C_BASE64 | C_NAMED, ['S' ... 'Z'] = C_ALPHA | C_BASE64,
+	['a' ... 'q'] = C_ALPHA | C_LOWER | C_BASE64, ['r'] = C_ALPHA | C_LOWER | C_BASE64 | C_NAMED, ['s' ... 'z'] = C_ALPHA | C_LOWER | C_BASE64,
+	['@'] = C_HOT | C_ASK,
 	['-'] = C_HOT | C_UNDER | C_LOCAL | C_BASE64,
 	['+'] = C_HOT | C_LOCAL | C_BASE64,
 	['_'] = C_UNDER | C_LOCAL | C_BASE64,
-	['/'] = C_BASE64,
-	['.'] = C_LOCAL, ['%'] = C_LOCAL, ['\''] = C_LOCAL,
+	['/'] = C_BASE64, [':'] = C_NAMED, ['\\'] = C_ASK | C_NAMED,
+	['.'] = C_LOCAL, ['%'] = C_LOCAL | C_ASK, ['\''] = C_LOCAL | C_NAMED,
+	[0x80 ... 0xff] = C_ASK,
 };
 
 #define KIND(word) {word, sizeof(word) - 1, 1, 1}

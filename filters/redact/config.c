@@ -151,7 +151,6 @@ static u32 length(const char *s) {
 SLUICE_EXPORT(on_config) i32 on_config(const u8 *json, u32 len) {
 	json_t j = {.text = json, .len = len};
 	problem = 0;
-	prepare();
 	if (read_config(&j) && !problem) return 0;
 	const char *why = problem ? problem : j.error ? j.error : "it can't be read";
 	sluice_log(SLUICE_ERROR, why, length(why));

@@ -158,7 +158,7 @@ void normalise(u8 *buffer, u32 len, u32 left, u32 sync) {
 	text.base = sync && sync < left ? left - sync : 0;
 	text.changed = 0;
 	u8 *s = text.b = buffer + text.base;
-	u32 n = len - text.base, from = plain(s, n), used = n;
+	u32 known = sync ? 0 : left, n = len - text.base, from = known + plain(s + known, n - known), used = n;
 	text.n = n;
 	text.left = left - text.base;
 	if (from < n) {
@@ -171,7 +171,7 @@ void normalise(u8 *buffer, u32 len, u32 left, u32 sync) {
 	if (text.changed) { // left was a position of the buffer: count what is kept before it
 		text.left = normalised(left - text.base);
 	}
-	s[text.n] = 0; // a delimiter behind the end: the scan needs no test for it
+	if (text.n < n) end_with_zeros(s + text.n);
 }
 
 // nth is the place of the set bit that has n others below it.
@@ -207,8 +207,9 @@ u32 sync_of(u32 settled) {
 	if (!text.changed && !text.base) return 0;
 	if (floor < text.base) floor = text.base;
 	if (!text.changed) return settled - floor;
-	while (floor < settled && !(kept[(floor - text.base) >> 6] >> ((floor - text.base) & 63) & 1)) floor++;
-	return settled - floor;
+	u32 i = floor;
+	while (i < settled && !(kept[(i - text.base) >> 6] >> ((i - text.base) & 63) & 1)) i++;
+	return settled - (i < settled ? i : floor);
 }
 
 u32 limit_of(u32 t) {

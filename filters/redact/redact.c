@@ -1,8 +1,8 @@
 // redact: finds personal data and secrets in text and tells the host their spans.
 //
-// One scan over runs of bytes between delimiters. A run without a hot byte, shorter than COLD, is passed over at one table
-// look-up a byte; in the others the detectors are asked at each position where something can start. A digit there is read
-// once, with the groups that follow it, and what it may be goes by their sizes.
+// One scan over runs of bytes between delimiters. Those in which nothing can begin are passed over (calm.c); in the others the
+// detectors are asked at each position where something can start. A digit there is read once, with the groups that follow
+// it, and what it may be goes by their sizes.
 #include "redact.h"
 
 u32 hold = HOLD;
@@ -110,11 +110,12 @@ static u32 asked_block; // next_block as it was before the position that is aske
 
 // ask collects what starts at t and is certain before limit. The result is 0 where more text is needed for that.
 static int ask(u32 t, u32 limit) {
+	asked_block = next_block;
+	if (t >= run.tail && limit >= text.n) return 0; // an @ may follow
 	u32 c = text.b[t], before = behind(t, 1);
 	best.end = t, best.kind = BUILTIN, best.open = 0;
-	asked_block = next_block;
 	look_to(limit);
-	text.shortage = t >= run.tail && limit >= text.n;
+	text.shortage = 0;
 	if (!word_byte(before)) {
 		ask_edge(t, c);
 		if (limit < text.n && limit - t <= MAX_LOCAL && !(before & c & 0x80) && local_to(t, limit)) offer(EMAIL, limit, OPEN_RUN);
@@ -227,28 +228,16 @@ static int run_from(u32 t, u32 *end) {
 	return !(all & C_LOWER) && (i - t == 2 || i - t >= 8); // two letters of a national insurance number; a bank's code
 }
 
-// skip passes over blocks of eight bytes that hold nothing hot and end a word: from the start of a run to the start of one.
-// Each holds ASCII, a space or a control, no two capitals in a row, and of the range from ( to @ commas and full stops alone.
-static u32 skip(u32 t) {
-	const u64 ones = 0x0101010101010101, high = 0x8080808080808080;
-	while (t + 8 <= text.n) {
-		u64 w;
-		__builtin_memcpy(&w, text.b + t, 8);
-		u64 capital = (w + ones * (0x80 - 'A')) & ~(w + ones * (0x80 - '[')) & high;
-		u64 hot = (w + ones * (0x80 - '(')) & ~(w + ones * (0x80 - 'A')) & ((w ^ ones * ',') + ones * 0x7f) & ((w ^ ones * '.') + ones * 0x7f);
-		u64 space = ~(w + ones * (0x80 - '!')) & high;
-		if (((w | hot) & high) || (capital & capital >> 8) || !space) break;
-		t += 8 - (u32)__builtin_clzll(space) / 8;
-	}
-	return t;
-}
-
 // scan finds everything from t on and gives the first position that is not settled.
 static u32 scan(u32 t) {
 	int held = 0;
 	run.end = 0;
 	while (t < text.n) {
-		if (t >= run.end && !custom && next_block == ~0u) t = skip(t);
+		if (t >= run.end && !custom && next_block == ~0u) {
+			t = calm(text.b, t, text.n, (text.final ? FINAL : 0) | (text.changed ? FAR : 0));
+			if (t & HELD) return t & ~HELD;
+			if (t == text.n) break;
+		}
 		u32 end = run.end;
 		if (t >= end && !run_from(t, &end)) {
 			t = end + 1;
@@ -303,11 +292,8 @@ static void unpack(u64 state) {
 	next_block = block ? text.left + block - 1 : ~0u;
 }
 
-// prepare builds the tables that are made once: before the host's snapshot, as it warms the instance up.
-void prepare(void) {
-	static int done;
-	if (done) return;
-	done = 1;
+// prepare builds the tables that are made once.
+SLUICE_EXPORT(_initialize) void prepare(void) {
 	prepare_secrets();
 	prepare_registers();
 	prepare_base64();
@@ -315,11 +301,11 @@ void prepare(void) {
 
 SLUICE_EXPORT(sluice_abi_v1) i32 sluice_abi_v1(void) { return SLUICE_TEXT_REQUEST | SLUICE_TEXT_ANSWER; }
 
-SLUICE_EXPORT(on_text) i64 on_text(u8 *buffer, u32 len, u32 flags, u64 state) {
+// search normalises the text and scans it.
+static __attribute__((noinline)) u32 search(u8 *buffer, u32 len, u32 flags, u64 state) {
 	u32 left = SLUICE_LEFT(flags);
 	text.final = SLUICE_END(flags);
 	text.arguments = SLUICE_ARGUMENTS(flags);
-	prepare();
 	normalise(buffer, len, left, state & 63);
 	unpack(state);
 	u32 t = text.left;
@@ -330,4 +316,13 @@ SLUICE_EXPORT(on_text) i64 on_text(u8 *buffer, u32 len, u32 flags, u64 state) {
 	u64 next = pack(settled, t);
 	if (next != state) sluice_next_state(next);
 	return settled;
+}
+
+SLUICE_EXPORT(on_text) i64 on_text(u8 *buffer, u32 len, u32 flags, u64 state) {
+	end_with_zeros(buffer + len);
+	if (!state && !custom) {
+		u32 t = calm(buffer, SLUICE_LEFT(flags), len, SLUICE_END(flags) | RAW);
+		if (t == len || (t & HELD)) return t & ~HELD;
+	}
+	return search(buffer, len, flags, state);
 }

@@ -13,6 +13,7 @@
 #define HOLD 320     // longest finding that is held back whole, unless the configuration says otherwise
 #define LEAST_HOLD 96
 #define MOST_HOLD 2048
+#define LEAST_BASE64 20 // characters of a run that is decoded
 #define COLD 16      // a run shorter than this, with no hot byte, holds no match
 #define MAX_CUSTOM 16 // kinds that the configuration may add
 #define KIND_NAME 32 // bytes of a kind's name
@@ -28,6 +29,8 @@ enum {
 	C_CUSTOM = 64, // a custom word or pattern may start with it
 	C_LOWER = 128,
 	C_BASE64 = 256, // letters, digits and + / - _
+	C_ASK = 512,    // calm.c leaves a run with it to the detectors: @, what may begin an escape, bytes outside ASCII
+	C_NAMED = 1024, // may stand in front of a value, or of the space or quote there (value.c)
 };
 #define C_ALNUM (C_DIGIT | C_ALPHA)
 extern u16 classes[256];
@@ -78,6 +81,9 @@ static inline u32 class_at(u32 i) { return classes[at(i)]; }
 static inline int digit_at(u32 i) { return (class_at(i) & C_DIGIT) != 0; }
 static inline int word_byte(u32 c) { return (classes[c] & C_ALNUM) || c == '_'; }
 static inline u32 lower(u32 c) { return c - 'A' < 26 ? c | 32 : c; }
+
+// end_with_zeros puts delimiters behind a text's end: what reads eight bytes at a time needs no test for it.
+static inline void end_with_zeros(u8 *end) { __builtin_memset(end, 0, 8); }
 
 // normal.c
 void normalise(u8 *buffer, u32 len, u32 left, u32 sync);
@@ -130,6 +136,11 @@ u32 value_of(const u8 *digits, u32 n);
 int date(u32 day, u32 month);
 u32 remainder97(u32 r, u32 c); // one more character of ISO 7064 mod 97-10
 
+// calm.c
+enum { FINAL = 1, RAW = 2, FAR = 4 }; // nothing follows; not normalised; positions differ from the buffer's
+#define HELD (1u << 31)
+u32 calm(const u8 *b, u32 t, u32 n, u32 how);
+
 // Detectors: each offers what starts at t.
 void find_key(u32 t);
 void find_jwt(u32 t);
@@ -149,7 +160,6 @@ void find_bot(u32 t);
 void find_words(u32 t);
 void find_patterns(u32 t);
 void find_base64(u32 t);
-void prepare(void); // redact.c: builds the tables that are made once
 void prepare_secrets(void);
 void prepare_registers(void);
 void prepare_base64(void);
@@ -174,6 +184,8 @@ extern struct open {
 u32 run_end(u32 alphabet, u32 i);
 u32 key_pass(u32 i, int *done); // key.c
 u32 open_pass(u32 i);           // from i to the span's end, which it reports, or to the end of what has come
+
+extern u32 pairs[128]; // secret.c: by first character, what calm.c needs of prefixes: bit i where one goes on with i, i + 32, ...
 
 // words.c, pattern.c, config.c
 const char *words_add(u32 kind, const u8 *word, u32 len, int fold);

@@ -164,10 +164,14 @@ static void try_shape(u32 s, u32 t) {
 
 static u8 heads[128], next[SHAPES + 1]; // by first character; shapes count from 1, and are fewer than 256
 
+u32 pairs[128];
+
 void prepare_secrets(void) {
+	pairs['e'] = 1u << ('y' & 31), pairs['b'] = pairs['B'] = 1u << ('c' & 31); // find_jwt, find_bech32
 	for (u32 s = SHAPES; s; s--) {
 		u32 c = (u8)shapes[s - 1].prefix[0];
 		next[s] = heads[c], heads[c] = (u8)s;
+		pairs[c] |= 1u << (shapes[s - 1].prefix[1] & 31);
 	}
 }
 

@@ -54,6 +54,7 @@ func (m mode) run(t testing.TB, code []byte, slice int64) *bare {
 		}
 	}
 	var err error
+	b.clock.start(time.Hour)
 	if b.mod, err = r.InstantiateWithConfig(ctx, code, wazero.NewModuleConfig().WithStartFunctions("_initialize")); err != nil {
 		t.Fatal(err)
 	}
