@@ -155,7 +155,9 @@ func (p *pool) take(o owner) *instance {
 // remove takes one instance out of the idle ones. Called with mu held.
 func (p *pool) remove(i int) *instance {
 	in, last := p.idle[i], len(p.idle)-1
-	copy(p.idle[i:], p.idle[i+1:])
+	if i < last {
+		copy(p.idle[i:], p.idle[i+1:])
+	}
 	p.idle[last] = nil
 	p.idle = p.idle[:last]
 	return in

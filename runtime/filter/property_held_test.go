@@ -41,13 +41,22 @@ func (f *feeder) say(choice int, text string, size int) error {
 // undecided is how many bytes the lanes of a stream hold back that belong to no open span.
 func undecided(s *Stream) (n int) {
 	for _, l := range s.lanes {
-		if c, ok := l.way.(*cascade); ok {
-			for i := range c.feeds {
-				n += len(c.feeds[i].buf) - c.feeds[i].left
-			}
+		for _, f := range feedsOf(l.way) {
+			n += len(f.buf) - f.left
 		}
 	}
 	return n
+}
+
+// feedsOf are the filters on a lane's way.
+func feedsOf(way passage) []*feed {
+	switch w := way.(type) {
+	case *feed:
+		return []*feed{w}
+	case *cascade:
+		return w.feeds
+	}
+	return nil
 }
 
 func (f *feeder) take(evs []*wire.Event) {

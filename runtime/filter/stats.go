@@ -77,10 +77,10 @@ func (t *tally) call(took time.Duration, units int64) {
 	t.calls++
 	t.nanos += int64(took)
 	t.units += units
-	for _, i := range [2]int{timeBucket(took), timeBuckets + 1 + unitBucket(units)} {
-		t.buckets[i]++
-		t.dirty |= 1 << i
-	}
+	i, j := timeBucket(took), timeBuckets+1+unitBucket(units)
+	t.buckets[i]++
+	t.buckets[j]++
+	t.dirty |= 1<<i | 1<<j
 }
 
 // take adds another's counts and leaves it empty.

@@ -66,6 +66,9 @@ func (p *Pass) Stream() *Stream {
 		if len(text) == 0 {
 			return nil
 		}
+		if len(text) == 1 {
+			return newFeed(text[0], pc.Lane.Arguments)
+		}
 		return newCascade(text, pc.Lane.Arguments)
 	}
 	return s
@@ -434,16 +437,21 @@ func empty(ev *wire.Event) bool {
 	return true
 }
 
-// cascade is a lane's way through the filters, each fed by the one before.
+// newFeed is a lane's way through one filter.
+func newFeed(r *run, arguments bool) *feed {
+	return &feed{r: r, t: newProgress(OnAnswer, wire.RoleAssistant, arguments, true)}
+}
+
+// cascade is a lane's way through several filters, each fed by the one before.
 type cascade struct {
-	feeds []feed
+	feeds []*feed
 	spare [2][]byte
 }
 
 func newCascade(runs []*run, arguments bool) *cascade {
-	c := &cascade{feeds: make([]feed, len(runs))}
+	c := &cascade{feeds: make([]*feed, len(runs))}
 	for i, r := range runs {
-		c.feeds[i] = feed{r: r, t: newProgress(OnAnswer, wire.RoleAssistant, arguments, true)}
+		c.feeds[i] = newFeed(r, arguments)
 	}
 	return c
 }

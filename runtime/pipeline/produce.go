@@ -32,13 +32,14 @@ type producer struct {
 	sent   int // events so far
 	said   int // bytes of text that came
 
-	turn  sync.Mutex // held by the leader while it makes an event
-	room  []byte     // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
-	lanes *filter.Stream
-	like  *wire.Event // the last one, where the next may be read by its likeness
-	often bool        // the one before was like it, too
-	taken bool        // the goroutine of its own makes it
-	ended bool        // all is made
+	turn    sync.Mutex // held by the leader while it makes an event
+	room    []byte     // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
+	lanes   *filter.Stream
+	numbers wire.Numbered // nil: its events have none
+	like    *wire.Event   // the last one, where the next may be read by its likeness
+	often   bool          // the one before was like it, too
+	taken   bool          // the goroutine of its own makes it
+	ended   bool          // all is made
 }
 
 var errDefect = exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil)
@@ -79,6 +80,7 @@ func (p *producer) stream(ctx context.Context, reader *cache.Reader) source {
 	p.r.leave()
 	p.r.leave = context.AfterFunc(ctx, func() { p.left(ctx, reader) })
 	p.lanes = p.r.pass.Stream()
+	p.numbers, _ = p.r.x.Request.Format.(wire.Numbered)
 	p.flight.Begin(p.head)
 	p.r.produced = make(chan struct{}) // from here on somebody closes it
 	p.flight.Lead(p.takeOver)
@@ -194,10 +196,10 @@ func (p *producer) advance() {
 // event makes one event of the model server's. It says false at the stream's end.
 func (p *producer) event(ctx context.Context) (more bool, err error) {
 	data, err := p.reply.Events.Next()
-	if errors.Is(err, io.EOF) {
-		return false, p.write(p.lanes.End(ctx))
-	}
 	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return false, p.write(p.lanes.End(ctx))
+		}
 		return false, p.interrupted(err)
 	}
 	ev, err := p.read(data)
@@ -251,8 +253,8 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 	}
 	for i, ev := range evs {
 		p.mint(ev.IDs)
-		if f, ok := ev.Format.(wire.Numbered); ok { // some were dropped on the way, or added
-			f.Number(ev, p.sent)
+		if p.numbers != nil { // some were dropped on the way, or added
+			p.numbers.Number(ev, p.sent)
 		}
 		p.sent++
 		frame := cache.Frame{Data: p.frame(ev.Doc), Usage: ev.UsageEnd}

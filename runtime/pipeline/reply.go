@@ -120,6 +120,7 @@ func release(evs []*wire.Event) {
 // stream sends a streamed answer, each event as soon as it is there.
 func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 	w := writer{r: r, stream: head.Stream, verbatim: r.verbatim(head), beat: r.heartbeat(src)}
+	w.numbers, _ = r.x.Request.Format.(wire.Numbered)
 	defer w.beat.stop()
 	if r.pass.NeedsRestore() {
 		w.restore = r.pass.RestoreStream(r.x.Decision.Restore)
@@ -129,10 +130,10 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 	for {
 		var err error
 		frames, err = src.Next(ctx, frames[:0])
-		if errors.Is(err, io.EOF) {
-			return w.end(ctx, src)
-		}
 		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return w.end(ctx, src)
+			}
 			return exchange.AsError(exchange.StageForward, err)
 		}
 		r.out = r.out[:0]
@@ -154,7 +155,8 @@ type writer struct {
 	verbatim exchange.Verbatim // nil where frames must be read
 	restore  editor            // nil where there is nothing to restore
 	beat     *pulse
-	sent     int // events that were read and written so far
+	numbers  wire.Numbered // nil: its events have none
+	sent     int           // events that were read and written so far
 }
 
 func (w *writer) frame(ctx context.Context, f cache.Frame) error {
@@ -208,8 +210,8 @@ func (w *writer) events(data []byte) ([]*wire.Event, error) {
 
 func (w *writer) add(evs []*wire.Event) {
 	for _, ev := range evs {
-		if f, ok := ev.Format.(wire.Numbered); ok {
-			f.Number(ev, w.sent)
+		if w.numbers != nil {
+			w.numbers.Number(ev, w.sent)
 		}
 		w.sent++
 		w.r.out = w.r.surface.Event(w.r.out, w.r.x, ev)

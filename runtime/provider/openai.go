@@ -220,6 +220,11 @@ type openAIEvents struct {
 
 var doneData = []byte("[DONE]")
 
+// ends tells whether an event's data is [DONE]. Most are objects, and then that is all there is to see.
+func ends(data []byte) bool {
+	return !bytes.HasPrefix(data, []byte{'{'}) && bytes.Equal(bytes.TrimSpace(data), doneData)
+}
+
 // Next gives an event's data, [DONE] included.
 func (e *openAIEvents) Next() ([]byte, error) {
 	if e.done {
@@ -241,7 +246,7 @@ func (e *openAIEvents) Next() ([]byte, error) {
 			return nil, e.err
 		}
 	}
-	e.done = bytes.Equal(bytes.TrimSpace(ev.Data), doneData)
+	e.done = ends(ev.Data)
 	if e.typed {
 		if e.done {
 			e.err = upstream.Interrupted(io.ErrUnexpectedEOF)

@@ -35,7 +35,7 @@ func plainEnd(b []byte, i int) int {
 }
 
 // verbatim tells whether text stands in a string literal as it is: it is UTF-8, and nothing of it needs an escape. Plain
-// ASCII it finds out in one go over eight bytes at a time, the last eight overlapping.
+// ASCII it finds out in one go over eight bytes at a time, the last eight overlapping those before.
 func verbatim(text []byte) bool {
 	n := len(text)
 	if n < 8 {
@@ -46,17 +46,20 @@ func verbatim(text []byte) bool {
 		}
 		return true
 	}
-	for i := 0; ; i = min(i+8, n-8) {
-		w := binary.LittleEndian.Uint64(text[i:])
-		quote := w ^ everyByte*'"'
-		slash := w ^ everyByte*'\\'
-		if ((quote-everyByte)|(slash-everyByte)|(w-everyByte*0x20)|w)&highBits != 0 {
-			return plainEnd(text, i) == n && utf8.Valid(text[i:])
-		}
-		if i == n-8 {
-			return true
-		}
+	hit := special(text[n-8:])
+	for rest := text; len(rest) > 8; rest = rest[8:] {
+		hit |= special(rest)
 	}
+	return hit&highBits == 0 || plainEnd(text, 0) == n && utf8.Valid(text)
+}
+
+// special marks in the high bits, among the eight bytes that b begins with, what is not ASCII or needs an escape. It marks
+// no other unless it marks one of those; see plainEnd.
+func special(b []byte) uint64 {
+	w := binary.LittleEndian.Uint64(b)
+	quote := w ^ everyByte*'"'
+	slash := w ^ everyByte*'\\'
+	return (quote - everyByte) | (slash - everyByte) | (w - everyByte*0x20) | w
 }
 
 // readEscape reads the escape that b begins with: its length in bytes (a surrogate pair is one escape of twelve) and
