@@ -40,38 +40,45 @@ type transfer struct {
 	step func(fd uintptr) bool // bound once
 }
 
-func (t *transfer) read(fd uintptr) (done bool) {
-	t.n, t.err = read(int(fd), t.p)
-	return t.err != syscall.EAGAIN
+func (t *transfer) read(fd uintptr) bool {
+	for {
+		n, err := call(syscall.SYS_READ, fd, t.p)
+		switch err {
+		case 0:
+			t.n = n
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return false
+		default:
+			t.err = err
+			return true
+		}
+	}
 }
 
-func (t *transfer) write(fd uintptr) (done bool) {
-	for t.n < len(t.p) && t.err == 0 {
-		var n int
-		if n, t.err = write(int(fd), t.p[t.n:]); t.err == syscall.EAGAIN {
-			t.err = 0
+func (t *transfer) write(fd uintptr) bool {
+	for t.n < len(t.p) {
+		rest := t.p[t.n:]
+		n, err := call(syscall.SYS_WRITE, fd, rest)
+		switch err {
+		case 0:
+			t.n += n
+		case syscall.EINTR:
+		case syscall.EAGAIN:
 			return false
+		default:
+			t.err = err
+			return true
 		}
-		t.n += n
 	}
 	return true
 }
 
-func read(fd int, b []byte) (n int, err syscall.Errno)  { return call(syscall.SYS_READ, fd, b) }
-func write(fd int, b []byte) (n int, err syscall.Errno) { return call(syscall.SYS_WRITE, fd, b) }
-
-// call reads into b or writes it; n is 0 where it fails. b is not empty, and has escaped to the heap, where nothing moves it.
-func call(trap uintptr, fd int, b []byte) (n int, err syscall.Errno) {
-	for {
-		r, _, err := syscall.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // as package syscall does it
-		switch err {
-		case 0:
-			return int(r), 0
-		case syscall.EINTR:
-		default:
-			return 0, err
-		}
-	}
+// call reads into b or writes it. b is not empty, and has escaped to the heap, where nothing moves it.
+func call(trap, fd uintptr, b []byte) (n int, err syscall.Errno) {
+	r, _, err := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // as package syscall does it
+	return int(r), err
 }
 
 // Read reads what there is, waiting for at least a byte.

@@ -11,15 +11,6 @@ import (
 // Direct gives the connection as it is: what it saves is known of Linux alone.
 func Direct(nc net.Conn) net.Conn { return nc }
 
-// Polled gives the connection as it is.
-func Polled(nc net.Conn) net.Conn { return nc }
-
-// Pace does nothing.
-func Pace(net.Conn, bool) {}
-
-// Quiet tells of a connection between two uses whether it stands and nothing has come. It does not wait.
-func Quiet(nc net.Conn) bool { return quiet(nc) }
-
 // Watcher is there on Linux alone.
 type Watcher struct{}
 

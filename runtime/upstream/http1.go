@@ -160,8 +160,9 @@ type conn struct {
 	net.Conn
 	buf      []byte // what was read: buf[r:w] is not consumed yet
 	r, w     int
-	out      []byte    // the request's bytes
-	answered bool      // a byte came for the exchange under way
+	out      []byte // the request's bytes
+	answered bool   // a byte came for the exchange under way
+	probe    probe
 	since    time.Time // idle since
 }
 
@@ -172,7 +173,7 @@ const (
 )
 
 func newConn(nc net.Conn) *conn {
-	return &conn{Conn: socket.Polled(nc), buf: make([]byte, readBuffer)}
+	return &conn{Conn: socket.Direct(nc), buf: make([]byte, readBuffer), probe: newProbe(nc)}
 }
 
 // writeRequest writes the head in c.out and the body.

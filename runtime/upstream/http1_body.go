@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/sluicegate/sluice/runtime/socket"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -18,7 +17,8 @@ type http1Body struct {
 	owner   *http1
 	unwatch func() bool
 	idle    time.Duration
-	each    bool // the idle timeout counts, set anew for reads from the network
+	each    bool      // the idle timeout counts, set anew for reads from the network
+	until   time.Time // set last
 
 	chunked bool
 	toClose bool  // the body ends where the connection does
@@ -51,10 +51,7 @@ func (b *http1Body) frame(resp *Response, f *framing) error {
 	return nil
 }
 
-func (b *http1Body) begun(stream bool) {
-	b.each = true
-	socket.Pace(b.conn.Conn, stream)
-}
+func (b *http1Body) begun() { b.each = true }
 
 // Read reads the body. Errors other than io.EOF are *Failure.
 func (b *http1Body) Read(p []byte) (int, error) {
@@ -161,10 +158,14 @@ func (b *http1Body) take(p []byte) (int, error) {
 	return n, nil
 }
 
-// extend sets the idle timeout anew, once it counts.
+// extend sets the idle timeout anew, once it counts. It is set an eighth longer, so that not every read has to.
 func (b *http1Body) extend() {
-	if b.each {
-		_ = b.conn.SetReadDeadline(time.Now().Add(b.idle)) // fails on a closed connection only, as the read will
+	if !b.each {
+		return
+	}
+	if time.Until(b.until) < b.idle {
+		b.until = time.Now().Add(b.idle + b.idle/8)
+		_ = b.conn.SetReadDeadline(b.until) // fails on a closed connection only, as the read will
 	}
 }
 

@@ -3,8 +3,6 @@ package upstream
 import (
 	"sync"
 	"time"
-
-	"github.com/sluicegate/sluice/runtime/socket"
 )
 
 // idleConns keeps the connections that no exchange uses. The one used last is taken first, so that surplus ones age and
@@ -25,7 +23,7 @@ func (p *idleConns) get(now time.Time) *conn {
 		if c == nil {
 			return nil
 		}
-		if now.Sub(c.since) < keepIdle && socket.Quiet(c.Conn) {
+		if now.Sub(c.since) < keepIdle && c.quiet() {
 			c.answered = false
 			return c
 		}
@@ -49,7 +47,6 @@ func (p *idleConns) pop() *conn {
 // put keeps c, unless the list is closed or full; then it is the caller's to close.
 func (p *idleConns) put(c *conn, now time.Time) bool {
 	c.r, c.w = 0, 0
-	socket.Pace(c.Conn, false)
 	if len(c.buf) > readBuffer {
 		c.buf = make([]byte, readBuffer)
 	}

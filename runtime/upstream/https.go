@@ -182,7 +182,7 @@ type httpsBody struct {
 	own           context.Context // the call's, which cancel and timer end
 }
 
-func (b *httpsBody) begun(bool) { b.each = true }
+func (b *httpsBody) begun() { b.each = true }
 
 // Read gives an end only while the context stands: a connection that is being closed for its sake tells the server first,
 // whose answer may then end in good order before its time.

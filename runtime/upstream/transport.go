@@ -243,16 +243,15 @@ type Response struct {
 // body is the rest of an answer on one kind of connection.
 type body interface {
 	io.ReadCloser
-	// begun ends the wait for the first byte: from now on the idle timeout counts, for each read. A stream's pieces come
-	// one by one.
-	begun(stream bool)
+	// begun ends the wait for the first byte: from now on the idle timeout counts, for each read.
+	begun()
 	// drain reads the little that may be left after the last byte of interest, so that the connection can be used again.
 	drain()
 }
 
-// Begun says that a stream has begun: its first event came. Until then reads are bounded by the timeout of the first byte,
-// which began when the request was sent, from now on each by the idle timeout.
-func (r *Response) Begun() { r.body.begun(true) }
+// Begun says that the answer has begun: of a stream, its first event came. Until then reads are bounded by the timeout
+// of the first byte, which began when the request was sent, from now on each by the idle timeout.
+func (r *Response) Begun() { r.body.begun() }
 
 // Drain says that the answer is over for its reader although its framing may not be. It waits only moments for the rest.
 func (r *Response) Drain() { r.body.drain() }
@@ -283,7 +282,7 @@ func (r *Response) tooLarge() *Failure {
 
 // ReadAll reads the whole body into fresh memory.
 func (r *Response) ReadAll() ([]byte, error) {
-	r.body.begun(false)
+	r.Begun()
 	if r.length > r.limit {
 		return nil, r.tooLarge()
 	}
