@@ -42,21 +42,23 @@ func (i *Info) Mark(ptr, n uint32) Marks {
 func (i *Info) Written(m Marks, size int) iter.Seq2[int, int] {
 	return func(yield func(from, to int) bool) {
 		granules := (size + 1<<i.MarkShift - 1) >> i.MarkShift
-		from := -1 // the first granule of the range at hand
-		for g := 0; g <= granules; g++ {
-			marked := g < granules && m>>(g%64)&1 != 0
-			if marked && from < 0 {
-				from = g
-			}
-			if marked || from < 0 {
-				continue
-			}
-			if !yield(from<<i.MarkShift, min(g<<i.MarkShift+overhang, size)) {
+		for from := m.next(0, granules); from < granules; {
+			to := (^m).next(from, granules)
+			if !yield(from<<i.MarkShift, min(to<<i.MarkShift+overhang, size)) {
 				return
 			}
-			from = -1
+			from = m.next(to, granules)
 		}
 	}
+}
+
+// next is the first marked granule of those from g on, each of which has the mark of its number modulo 64; end if there is
+// none before it.
+func (m Marks) next(g, end int) int {
+	if m == 0 {
+		return end
+	}
+	return min(g+bits.TrailingZeros64(bits.RotateLeft64(uint64(m), -g)), end)
 }
 
 // storeOf returns the type of the value that an operation stores, or 0 if it stores none.

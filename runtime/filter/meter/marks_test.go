@@ -202,3 +202,35 @@ func TestMarksOfGrownMemory(t *testing.T) {
 		}
 	}
 }
+
+// The ranges hold each granule that is marked, none touches the next, and they end with the memory.
+func TestWritten(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	info := meter.Info{MarkShift: 12}
+	for range 2000 {
+		m := meter.Marks(random.Uint64() & random.Uint64() & random.Uint64())
+		switch random.IntN(4) {
+		case 0:
+			m = ^m
+		case 1:
+			m = []meter.Marks{0, meter.AllMarks, 1, 1 << 63, 1<<63 | 1}[random.IntN(5)]
+		}
+		size := random.IntN(200 << 12)
+		last := -1
+		got := make([]bool, size>>12+1)
+		for from, to := range info.Written(m, size) {
+			if from <= last || to <= from || to > size {
+				t.Fatalf("%x, %d bytes: %d to %d, after %d", m, size, from, to, last)
+			}
+			last = to
+			for g := from >> 12; g<<12 < to-15 && g < len(got); g++ {
+				got[g] = true
+			}
+		}
+		for g := range got {
+			if want := m>>(g%64)&1 != 0 && g<<12 < size; want != got[g] && g<<12 < size-15 {
+				t.Fatalf("%x, %d bytes: granule %d is %v, want %v", m, size, g, got[g], want)
+			}
+		}
+	}
+}
