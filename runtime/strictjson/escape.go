@@ -158,6 +158,11 @@ var safe = func() (t [256]bool) {
 // each, as encoding/json has it.
 func AppendString[T ~string | ~[]byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
+	start := len(dst)
+	if dst = append(dst, s...); verbatim(dst[start:]) {
+		return append(dst, '"')
+	}
+	dst = dst[:start]
 	done := 0
 	for i := 0; i < len(s); {
 		c := s[i]
