@@ -66,7 +66,7 @@ func (s *scanner) fail(code Code, at int, message string) int {
 
 // document reads the whole body: one value and nothing after it.
 func (s *scanner) document() *Error {
-	if !utf8.Valid(s.b) {
+	if !s.lenient && !utf8.Valid(s.b) { // else it was put right
 		s.fail(InvalidUTF8, firstInvalid(s.b), "the body is not UTF-8")
 		return s.err
 	}
@@ -277,12 +277,16 @@ func (s *scanner) number(i int) int {
 // lenientNumber reads what fastjson reads as a number: any run of digits, signs, points and exponent letters, or an
 // infinity or NaN.
 func (s *scanner) lenientNumber(i int) int {
+	if end, ok := numberEnd(s.b, i); ok && (end == len(s.b) || !isNumeric(s.b[end])) {
+		s.scalar(i, end, Number)
+		return end
+	}
+	s.ugly = true
 	end := i
 	if c := s.b[i]; c == '-' || c == '+' {
 		end++
 	}
 	if word := s.b[end:min(end+3, len(s.b))]; bytes.EqualFold(word, []byte("nan")) || bytes.EqualFold(word, []byte("inf")) {
-		s.ugly = true
 		s.scalar(i, end+3, Number)
 		return end + 3
 	}
@@ -292,9 +296,6 @@ func (s *scanner) lenientNumber(i int) int {
 	}
 	if end == signed {
 		return s.unexpected(i, "a value")
-	}
-	if strictEnd, ok := numberEnd(s.b, i); !ok || strictEnd != end {
-		s.ugly = true
 	}
 	s.scalar(i, end, Number)
 	return end
