@@ -13,18 +13,21 @@ import (
 // 9112: lines end in CRLF, names are tokens, values hold no control characters, no line is folded, Host comes once,
 // Content-Length once at most and in digits, and nothing is said of codings, expectations and protocols.
 func parse(head string, base *http.Request) (r *http.Request, ok bool) {
-	line, rest, _ := strings.Cut(head, "\r\n")
+	line, rest, ok := cutLine(head)
 	r = new(http.Request)
 	*r = *base
-	if !requestLine(line, r) {
+	if !ok || !requestLine(line, r) {
 		return nil, false
 	}
-	lines := strings.Count(rest, "\r\n")
+	lines := strings.Count(rest, "\n")
 	r.Header = make(http.Header, lines)
 	values := make([]string, 0, lines)
 	length := false
 	for {
-		if line, rest, _ = strings.Cut(rest, "\r\n"); line == "" {
+		if line, rest, ok = cutLine(rest); !ok {
+			return nil, false
+		}
+		if line == "" {
 			break
 		}
 		name, value, found := strings.Cut(line, ":")
@@ -63,6 +66,15 @@ func parse(head string, base *http.Request) (r *http.Request, ok bool) {
 	}
 	r.Body = http.NoBody
 	return r, true
+}
+
+// cutLine cuts off the first line. ok is false where it ends in a line feed alone.
+func cutLine(s string) (line, rest string, ok bool) {
+	n := strings.IndexByte(s, '\n')
+	if n < 1 || s[n-1] != '\r' {
+		return "", "", false
+	}
+	return s[:n-1], s[n+1:], true
 }
 
 // requestLine reads the first line.
@@ -141,8 +153,8 @@ func digits(s string) (int64, bool) {
 	return n, err == nil
 }
 
-// lower has the names that clients send in small letters, as HTTP/2 made usual.
-var lower = func() map[string]string {
+// known has the names that clients send, as they are and in small letters, as HTTP/2 made usual.
+var known = func() map[string]string {
 	m := map[string]string{}
 	for _, name := range []string{
 		"Accept", "Accept-Encoding", "Accept-Language", "Anthropic-Beta", "Anthropic-Version", "Authorization", "Cache-Control",
@@ -151,17 +163,15 @@ var lower = func() map[string]string {
 		"X-Stainless-Arch", "X-Stainless-Async", "X-Stainless-Lang", "X-Stainless-Os", "X-Stainless-Package-Version",
 		"X-Stainless-Retry-Count", "X-Stainless-Runtime", "X-Stainless-Runtime-Version", "X-Stainless-Timeout",
 	} {
-		m[strings.ToLower(name)] = name
+		m[name], m[strings.ToLower(name)] = name, name
 	}
 	return m
 }()
 
 // canonical is a header's name as http.Header has it.
 func canonical(name string) string {
-	if c := name[0]; 'a' <= c && c <= 'z' {
-		if known, ok := lower[name]; ok {
-			return known
-		}
+	if name, ok := known[name]; ok {
+		return name
 	}
 	return textproto.CanonicalMIMEHeaderKey(name)
 }

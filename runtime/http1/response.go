@@ -47,6 +47,12 @@ func (w *response) WriteHeader(status int) {
 // bare tells the statuses whose answers have no body (RFC 9112, section 6.3).
 func bare(status int) bool { return status == http.StatusNoContent || status == http.StatusNotModified }
 
+// field is one name of a head, with its values.
+type field struct {
+	name   string
+	values []string
+}
+
 // begin writes the head.
 func (w *response) begin() {
 	c := w.c
@@ -58,21 +64,25 @@ func (w *response) begin() {
 	b := append(*out, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(w.status), 10)
 	b = append(append(append(b, ' '), http.StatusText(w.status)...), "\r\n"...)
-	keys := c.keys[:0]
-	for key := range w.header {
-		keys = append(keys, key)
+	fields := c.fields[:0]
+	for name, values := range w.header {
+		i := len(fields)
+		for fields = append(fields, field{}); i > 0 && fields[i-1].name > name; i-- { // by name; they are few
+			fields[i] = fields[i-1]
+		}
+		fields[i] = field{name, values}
 	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		if !token(key) || key == "Content-Length" && (w.chunked || bare(w.status)) || key == "Transfer-Encoding" { // one framing
+	for _, f := range fields {
+		if !token(f.name) || f.name == "Content-Length" && (w.chunked || bare(w.status)) || f.name == "Transfer-Encoding" { // one framing
 			continue
 		}
-		for _, value := range w.header[key] {
-			b = append(append(b, key...), ": "...)
+		for _, value := range f.values {
+			b = append(append(b, f.name...), ": "...)
 			b = append(appendValue(b, value), "\r\n"...)
 		}
 	}
-	c.keys = keys
+	clear(fields)
+	c.fields = fields
 	if w.header["Date"] == nil {
 		b = append(append(append(b, "Date: "...), today()...), "\r\n"...)
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"time"
@@ -16,10 +17,10 @@ func (r *run) headers() []Header {
 	h := append(make([]Header, 0, 8), Header{"X-Request-Id", x.ID}, Header{"X-Sluice-Decision-Id", x.Decision.ID},
 		Header{"X-Sluice-Model", x.Model}, Header{"X-Sluice-Cache", string(x.Cache)})
 	for _, f := range r.returned {
-		h = append(h, Header{f.Name, f.Value})
+		h = append(h, Header{textproto.CanonicalMIMEHeaderKey(f.Name), f.Value})
 	}
 	for name, value := range x.Decision.Headers {
-		h = append(h, Header{name, value})
+		h = append(h, Header{textproto.CanonicalMIMEHeaderKey(name), value})
 	}
 	if x.Decision.Debug {
 		h = append(h, Header{"X-Sluice-Endpoint", x.Endpoint}, Header{"X-Sluice-Attempts", strconv.Itoa(len(x.Attempts))},

@@ -72,7 +72,7 @@ type Caller interface {
 	Abort()
 }
 
-// Header is one header of an answer.
+// Header is one header of an answer. The name is canonical, as net/textproto has it.
 type Header struct{ Name, Value string }
 
 // run is one exchange under way.

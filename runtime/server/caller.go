@@ -290,7 +290,7 @@ func (c *caller) set(headers []pipeline.Header) {
 	values := make([]string, len(headers))
 	for i, f := range headers {
 		values[i] = f.Value
-		h[http.CanonicalHeaderKey(f.Name)] = values[i : i+1 : i+1]
+		h[f.Name] = values[i : i+1 : i+1]
 		if f.Name == "X-Request-Id" && c.idAlso != "" {
 			h[c.idAlso] = values[i : i+1 : i+1]
 		}
