@@ -30,7 +30,7 @@ func entry(size int) *cache.Entry {
 
 // Every part must move the key, and no two lists of parts may meet by shifting a boundary.
 func TestKeyCoversEveryPart(t *testing.T) {
-	base := cache.Parts{Scope: "s", Operation: "o", Model: "m", Filters: "f", Body: []byte("b")}
+	base := cache.Parts{Tenant: "t", Principal: "p", Operation: "o", Model: "m", Filters: "f", Body: []byte("b")}
 	seen := map[cache.Key]string{base.Key(): "base"}
 	f := func(name string, p cache.Parts) {
 		t.Helper()
@@ -44,14 +44,17 @@ func TestKeyCoversEveryPart(t *testing.T) {
 		set(&p)
 		return p
 	}
-	f("scope", change(func(p *cache.Parts) { p.Scope = "t" }))
+	f("tenant", change(func(p *cache.Parts) { p.Tenant = "u" }))
+	f("principal", change(func(p *cache.Parts) { p.Principal = "q" }))
+	f("the tenant's own", change(func(p *cache.Parts) { p.Principal = "" }))
+	f("another's own of the joined name", change(func(p *cache.Parts) { p.Tenant, p.Principal = "tp", "" }))
 	f("operation", change(func(p *cache.Parts) { p.Operation = "t" }))
 	f("model", change(func(p *cache.Parts) { p.Model = "t" }))
 	f("filters", change(func(p *cache.Parts) { p.Filters = "t" }))
 	f("body", change(func(p *cache.Parts) { p.Body = []byte("t") }))
-	f("shifted", cache.Parts{Scope: "so", Model: "m", Filters: "f", Body: []byte("b")})
-	f("shifted on", cache.Parts{Scope: "s", Operation: "om", Filters: "f", Body: []byte("b")})
-	if base.Key() != (cache.Parts{Scope: "s", Operation: "o", Model: "m", Filters: "f", Body: []byte("b")}).Key() {
+	f("shifted", cache.Parts{Tenant: "t", Principal: "po", Model: "m", Filters: "f", Body: []byte("b")})
+	f("shifted on", cache.Parts{Tenant: "t", Principal: "p", Operation: "om", Filters: "f", Body: []byte("b")})
+	if base.Key() != (cache.Parts{Tenant: "t", Principal: "p", Operation: "o", Model: "m", Filters: "f", Body: []byte("b")}).Key() {
 		t.Error("equal parts have different keys")
 	}
 	if base.Key().At(1) == base.Key().At(2) || base.Key().At(1) == base.Key() {
@@ -355,7 +358,7 @@ func TestEntryOpens(t *testing.T) {
 }
 
 func BenchmarkKey(b *testing.B) {
-	p := cache.Parts{Scope: "tenant\x00key:app", Operation: "inference", Model: "digest", Filters: "digest", Body: make([]byte, 1200)}
+	p := cache.Parts{Tenant: "tenant", Principal: "key:app", Operation: "inference", Model: "digest", Filters: "digest", Body: make([]byte, 1200)}
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Key()

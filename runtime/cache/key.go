@@ -13,7 +13,8 @@ type Key [sha256.Size]byte
 
 // Parts are all that an answer may depend on. What is missing here leaks or answers wrongly, so the list is closed.
 type Parts struct {
-	Scope     string // tenant, and the principal unless the decision widens the scope to the tenant
+	Tenant    string
+	Principal string // "" where the decision widens the scope to the tenant
 	Operation string // the caller's operation
 	Model     string // digest of the first allowed model's definition
 	Filters   string // digest of the filters that ran, of their settings and of the facts granted to them
@@ -41,7 +42,7 @@ func (p Parts) Key() Key {
 	k := keyers.Get()
 	defer keyers.Put(k)
 	k.buf = k.buf[:0]
-	for _, s := range [...]string{p.Scope, p.Operation, p.Model, p.Filters} {
+	for _, s := range [...]string{p.Tenant, p.Principal, p.Operation, p.Model, p.Filters} {
 		k.buf = append(binary.BigEndian.AppendUint64(k.buf, uint64(len(s))), s...)
 	}
 	k.h.Reset()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sluicegate/sluice/runtime/cache"
@@ -77,14 +76,13 @@ func (r *run) cacheable() exchange.CacheStatus {
 // key names all that the answer may depend on. It is looked up under the first allowed model.
 func (r *run) key() cache.Key {
 	x := r.x
-	// No tenant's name reads like a principal's scope: names may come from a token's claims and hold anything.
-	scope := "tenant " + x.Principal.Tenant
+	principal := ""
 	if x.Decision.Cache.Scope == exchange.ScopePrincipal {
-		scope = "principal " + strconv.Itoa(len(x.Principal.Tenant)) + " " + x.Principal.Tenant + x.Principal.ID
+		principal = x.Principal.ID
 	}
 	r.out = x.Request.Format.Render(r.out[:0], x.Request, wire.Rendering{OmitStream: true})
 	return cache.Parts{
-		Scope: scope, Operation: string(x.Operation), Model: r.snap.Models[x.Decision.Models[0]].Digest,
+		Tenant: x.Principal.Tenant, Principal: principal, Operation: string(x.Operation), Model: r.snap.Models[x.Decision.Models[0]].Digest,
 		Filters: r.pass.CacheKey(), Body: r.out,
 	}.Key()
 }
