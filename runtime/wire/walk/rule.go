@@ -101,7 +101,7 @@ func freeRule() *Rule {
 }
 
 // many is the number of members from which a map is faster than going over them.
-const many = 8
+const many = 16
 
 // Compile makes rules of rows. It panics on a table that contradicts itself, which is a defect of the program.
 func Compile(groups ...[]Row) *Rule {
