@@ -77,9 +77,16 @@ func appendPlain(dst []byte, v slog.Value) ([]byte, bool) {
 // isWord tells whether s stands in a line as it is: no character of it has slog put it in quotes.
 func isWord(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c == '=' || c == '"' || c > '~' {
+		if !inWord[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+var inWord = func() (t [256]bool) {
+	for c := '!'; c <= '~'; c++ {
+		t[c] = c != '=' && c != '"'
+	}
+	return t
+}()
