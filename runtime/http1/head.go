@@ -14,14 +14,12 @@ import (
 // Content-Length once at most and in digits, and nothing is said of codings, expectations and protocols.
 func parse(head string, base *http.Request) (r *http.Request, ok bool) {
 	line, rest, ok := cutLine(head)
-	r = new(http.Request)
-	*r = *base
-	if !ok || !requestLine(line, r) {
+	q := &request{Request: *base}
+	if r = &q.Request; !ok || !q.line(line) {
 		return nil, false
 	}
-	lines := strings.Count(rest, "\n")
-	r.Header = make(http.Header, lines)
-	values := make([]string, 0, lines)
+	r.Header = make(http.Header, strings.Count(rest, "\n"))
+	values := q.values[:0]
 	length := false
 	for {
 		if line, rest, ok = cutLine(rest); !ok {
@@ -77,8 +75,15 @@ func cutLine(s string) (line, rest string, ok bool) {
 	return s[:n-1], s[n+1:], true
 }
 
-// requestLine reads the first line.
-func requestLine(line string, r *http.Request) bool {
+// request is an http.Request with room for what most have: one allocation instead of three.
+type request struct {
+	http.Request
+	url    url.URL
+	values [8]string // of headers
+}
+
+// line reads the first line.
+func (r *request) line(line string) bool {
 	method, rest, _ := strings.Cut(line, " ")
 	target, version, _ := strings.Cut(rest, " ")
 	if method != http.MethodGet && method != http.MethodPost || version != "HTTP/1.1" || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") {
@@ -95,7 +100,8 @@ func requestLine(line string, r *http.Request) bool {
 	}
 	r.Method, r.RequestURI = method, target
 	if simple {
-		r.URL = &url.URL{Path: target}
+		r.url.Path = target
+		r.URL = &r.url
 		return true
 	}
 	var err error

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -96,6 +97,9 @@ func (w *response) begin() {
 func appendValue(b []byte, value string) []byte {
 	at := len(b)
 	b = append(b, value...)
+	if strings.IndexByte(value, '\r') < 0 && strings.IndexByte(value, '\n') < 0 {
+		return b
+	}
 	for i := at; i < len(b); i++ {
 		if b[i] == '\r' || b[i] == '\n' {
 			b[i] = ' '
