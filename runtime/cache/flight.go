@@ -149,11 +149,17 @@ func (f *Flight) hail() {
 	}
 }
 
+// fewFrames is how many frames there is room for when a stream begins.
+const fewFrames = 16
+
 // Begin says where the answer comes from. It must come before the first Write.
 func (f *Flight) Begin(h Head) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.head, f.ready = h, true
+	if h.Stream {
+		f.frames = make([]Frame, 0, fewFrames)
+	}
 	f.signal()
 }
 
