@@ -149,6 +149,20 @@ func TestRedactCalm(t *testing.T) {
 	}
 }
 
+// TestRedactStateEnds: what was folded is remembered while it is in the left context, and no longer: byte classes count again.
+func TestRedactStateEnds(t *testing.T) {
+	h := newHost(t, builtin(t, "redact"))
+	text := "so — " + strings.Repeat("plain words, ", 12)
+	settled, state := 0, []bool{}
+	for _, cut := range []int{10, 40, 65, 80, 120, 130} {
+		settled = h.window(text, settled, cut, 0, false)
+		state = append(state, h.state != 0)
+	}
+	if want := []bool{true, true, true, false, false, false}; !reflect.DeepEqual(state, want) {
+		t.Errorf("a state stays after each window: %v, want %v", state, want)
+	}
+}
+
 // TestRedactWindows shows texts longer than a window, findings across its end among them.
 func TestRedactWindows(t *testing.T) {
 	h := newHost(t, builtin(t, "redact"))

@@ -70,11 +70,11 @@ u32 calm(const u8 *b, u32 t, u32 n, u32 how) {
 			t += place / 8;
 			class = classes[c];
 			if (class & C_DELIM) break;
+			if ((class & C_ASK) && ((how & RAW) || t - from >= COLD)) return from;
 			t++, all |= class, each &= class;
 			if (c != '_') edges |= 1ull << ((t - from) & 63);
 		}
 		u32 len = t - from;
-		if ((how & RAW) && (all & C_ASK)) return from;
 		if (t >= n && !(how & FINAL)) return !(how & FAR) && len <= MAX_LOCAL && (each & C_LOCAL) ? from | HELD : from; // see email_tail
 		if (!(digit & HIGH) && !((all | class) & C_HOT) && len < COLD && ((small & HIGH) || (len != 2 && len < 8))) {
 			t++;

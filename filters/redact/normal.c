@@ -144,8 +144,8 @@ static u32 rewrite(u8 *s, u32 r, u32 n, u32 *used) {
 			s[w++] = c == DROP ? 1 : (u8)c;
 			dropped = 0;
 		}
-		text.changed |= c != KEEP;
 		r += width;
+		if (c != KEEP) text.changed = r;
 	}
 	*used = r;
 	return w;
@@ -205,6 +205,7 @@ u32 original(u32 i) {
 u32 sync_of(u32 settled) {
 	u32 floor = settled > 61 ? settled - 61 : 0;
 	if (!text.changed && !text.base) return 0;
+	if (settled >= text.base + text.changed + SLUICE_CONTEXT) return 0; // nothing of it is in the next context
 	if (floor < text.base) floor = text.base;
 	if (!text.changed) return settled - floor;
 	u32 i = floor;

@@ -228,12 +228,12 @@ static int run_from(u32 t, u32 *end) {
 	return !(all & C_LOWER) && (i - t == 2 || i - t >= 8); // two letters of a national insurance number; a bank's code
 }
 
-// scan finds everything from t on and gives the first position that is not settled.
-static u32 scan(u32 t) {
+// scan finds everything from t on and gives the first position that is not settled. calmed: t is where calm has stopped.
+static u32 scan(u32 t, int calmed) {
 	int held = 0;
 	run.end = 0;
-	while (t < text.n) {
-		if (t >= run.end && !custom && next_block == ~0u) {
+	for (; t < text.n; calmed = 0) {
+		if (t >= run.end && !calmed && !custom && next_block == ~0u) {
 			t = calm(text.b, t, text.n, (text.final ? FINAL : 0) | (text.changed ? FAR : 0));
 			if (t & HELD) return t & ~HELD;
 			if (t == text.n) break;
@@ -301,16 +301,18 @@ SLUICE_EXPORT(_initialize) void prepare(void) {
 
 SLUICE_EXPORT(sluice_abi_v1) i32 sluice_abi_v1(void) { return SLUICE_TEXT_REQUEST | SLUICE_TEXT_ANSWER; }
 
-// search normalises the text and scans it.
-static __attribute__((noinline)) u32 search(u8 *buffer, u32 len, u32 flags, u64 state) {
+// search normalises the text and scans it: from where calm has stopped, so many bytes behind the left context, if what it read
+// is the text as it stands.
+static __attribute__((noinline)) u32 search(u8 *buffer, u32 len, u32 flags, u64 state, u32 calmed) {
 	u32 left = SLUICE_LEFT(flags);
 	text.final = SLUICE_END(flags);
 	text.arguments = SLUICE_ARGUMENTS(flags);
 	normalise(buffer, len, left, state & 63);
 	unpack(state);
-	u32 t = text.left;
+	int same = !state && !text.changed && text.used == len;
+	u32 t = text.left + (same ? calmed : 0);
 	if (open.kind) t = open_pass(t);
-	if (!open.kind) t = scan(t);
+	if (!open.kind) t = scan(t, same);
 	u32 settled = text.final ? len : original(t);
 	if (settled < left) settled = left;
 	u64 next = pack(settled, t);
@@ -319,10 +321,11 @@ static __attribute__((noinline)) u32 search(u8 *buffer, u32 len, u32 flags, u64 
 }
 
 SLUICE_EXPORT(on_text) i64 on_text(u8 *buffer, u32 len, u32 flags, u64 state) {
+	u32 left = SLUICE_LEFT(flags), t = left;
 	end_with_zeros(buffer + len);
 	if (!state && !custom) {
-		u32 t = calm(buffer, SLUICE_LEFT(flags), len, SLUICE_END(flags) | RAW);
+		t = calm(buffer, left, len, SLUICE_END(flags) | RAW);
 		if (t == len || (t & HELD)) return t & ~HELD;
 	}
-	return search(buffer, len, flags, state);
+	return search(buffer, len, flags, state, t - left);
 }

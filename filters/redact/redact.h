@@ -68,7 +68,7 @@ extern struct text {
 	int shortage; // at() was asked for text that has not arrived
 	int bound;    // at() was asked for text behind the limit
 	u32 base;     // where b begins in the host's buffer
-	int changed;  // positions in b and in the buffer differ by more than base
+	u32 changed;  // where in the buffer, from base, the last unit ends that does not stand as it is; 0: positions differ by base alone
 	u32 used;     // end of b in the buffer
 } text;
 
