@@ -399,7 +399,7 @@ func (s *Stream) flush(ctx context.Context) error {
 	return nil
 }
 
-// rest ends a lane and sends what is left of its text in an event of its own.
+// rest ends a lane and sends what is left of its text, in the event given for that or in one that is made.
 func (s *Stream) rest(ctx context.Context, like *wire.Event, l *lane) error {
 	if l.done || l.way == nil {
 		return nil
