@@ -82,8 +82,13 @@ static inline int digit_at(u32 i) { return (class_at(i) & C_DIGIT) != 0; }
 static inline int word_byte(u32 c) { return (classes[c] & C_ALNUM) || c == '_'; }
 static inline u32 lower(u32 c) { return c - 'A' < 26 ? c | 32 : c; }
 
-// end_with_zeros puts delimiters behind a text's end: what reads eight bytes at a time needs no test for it.
-static inline void end_with_zeros(u8 *end) { __builtin_memset(end, 0, 8); }
+// end_with_zeros puts delimiters behind a text's end: what reads eight bytes at a time needs no test for it. It writes only where
+// they are not, as mostly they are: what is written is put back, by blocks of 4 KiB, before the next exchange.
+static inline void end_with_zeros(u8 *end) {
+	u64 w;
+	__builtin_memcpy(&w, end, 8);
+	if (w) __builtin_memset(end, 0, 8);
+}
 
 // normal.c
 void normalise(u8 *buffer, u32 len, u32 left, u32 sync);

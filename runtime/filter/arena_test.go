@@ -67,3 +67,22 @@ func TestArenaRefused(t *testing.T) {
 		t.Errorf("a wrong signature: %v", err)
 	}
 }
+
+// Calm text that redact sees is all that is written to its memory, and all that is put back for the next exchange.
+func TestArenaOfCalmText(t *testing.T) {
+	f := redactor(t)
+	for _, text := range []string{"Nothing in here begins anything, nor in t1795738842664900123 words.", "hi", "", "a shorter one"} {
+		p := begin(t, ask(t, "red", text), f)
+		if err := p.Request(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		in := f.pool.idle[len(f.pool.idle)-1]
+		if got := in.marks.Get(); got != 0 || in.call.marks != 0 || int(in.call.filled) > len(text) {
+			t.Errorf("%q: marks %x and %x, %d bytes of the arena", text, got, in.call.marks, in.call.filled)
+		}
+		p.Close()
+		if where := f.pool.unclean(); where != "" {
+			t.Errorf("%q leaves %s", text, where)
+		}
+	}
+}

@@ -57,9 +57,10 @@ type call struct {
 	http     *handling // the exchange as an http-wasm handler sees it; nil for native filters and while one starts
 	features uint32    // those that an http-wasm handler asked for while it started
 
-	calls int         // host functions called
-	marks meter.Marks // what the host wrote to the memory since the last restore
-	fault string      // the last error logged, for on_config
+	calls  int         // host functions called
+	marks  meter.Marks // what the host wrote to the memory since the last restore, beside the arena
+	filled uint32      // and how much of the arena
+	fault  string      // the last error logged, for on_config
 
 	ticks uint64 // WASI: readings of the clock since the reset
 	seed  uint64 // WASI: state of the random numbers
@@ -123,8 +124,8 @@ func (c *call) check() {
 	}
 }
 
-// writable gives n bytes of guest memory to be written to, and marks them. The host writes nowhere else: what is not
-// marked is not put back to the snapshot.
+// writable gives n bytes of guest memory to be written to, and marks them. The host writes nowhere else, but to the arena:
+// what is not marked is not put back to the snapshot.
 func (c *call) writable(mem api.Memory, ptr, n uint32) ([]byte, bool) {
 	b, ok := mem.Read(ptr, n)
 	if ok {

@@ -90,7 +90,8 @@ func (in *instance) snapshot() *snapshot {
 }
 
 // restore puts the instance back to a snapshot. It reports false when it can't: the instance trapped or grew. Only what
-// the guest or the host marked as written is copied, which for small texts is a tenth of a small memory.
+// the guest or the host marked as written is copied, which for small texts is a tenth of a small memory, and of the arena
+// what texts filled.
 func (in *instance) restore(s *snapshot) bool {
 	if in.broken || int(in.mem.Size()) > len(s.memory) {
 		return false
@@ -107,8 +108,10 @@ func (in *instance) restore(s *snapshot) bool {
 	for from, to := range in.f.mod.info.Written(meter.Marks(in.marks.Get())|in.call.marks, len(view)) {
 		copy(view[from:to], s.memory[from:to])
 	}
+	a := in.f.arena.at
+	copy(view[a:a+in.call.filled], s.memory[a:])
 	in.marks.Set(0)
-	in.call.marks = 0
+	in.call.marks, in.call.filled = 0, 0
 	for i, g := range in.globals {
 		g.Set(s.globals[i])
 	}
@@ -199,21 +202,25 @@ func (in *instance) deliver(text []byte) (params int, err error) {
 	if in.f.mod.handler {
 		return 0, nil
 	}
-	ptr := in.f.arena.at
-	if len(text) > int(in.f.arena.size) {
-		in.stack[0] = uint64(len(text))
+	ptr, n := in.f.arena.at, uint32(len(text))
+	var buf []byte
+	if in.f.arena.size > 0 && n <= in.f.arena.size {
+		buf, _ = in.mem.Read(ptr, n) // memory never shrinks
+		in.call.filled = max(in.call.filled, n)
+	} else {
+		in.stack[0] = uint64(n)
 		if err := in.enter(in.alloc, inAlloc); err != nil {
 			return 0, err
 		}
 		if ptr = uint32(in.stack[0]); ptr == 0 {
 			return 0, breach("alloc: no memory")
 		}
-	}
-	buf, ok := in.call.writable(in.mem, ptr, uint32(len(text)))
-	if !ok {
-		return 0, breach("alloc: the buffer lies outside the memory")
+		var ok bool
+		if buf, ok = in.call.writable(in.mem, ptr, n); !ok {
+			return 0, breach("alloc: the buffer lies outside the memory")
+		}
 	}
 	copy(buf, text)
-	in.stack[0], in.stack[1] = uint64(ptr), uint64(len(text))
+	in.stack[0], in.stack[1] = uint64(ptr), uint64(n)
 	return 2, nil
 }

@@ -170,6 +170,7 @@ func (f *Filter) start(ctx context.Context) error {
 		in.close()
 		return nil
 	}
+	in.emptyArena()
 	f.mod.snap = in.snapshot()
 	in.restore(f.mod.snap)
 	in.tally = tally{} // that of the warm-up
