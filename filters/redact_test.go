@@ -124,7 +124,7 @@ func TestRedactCalm(t *testing.T) {
 	h, all := newHost(t, builtin(t, "redact")), newHost(t, builtin(t, "redact"))
 	all.configure(`{"words": [{"kind": "word", "words": ["\u0001\u0001"]}]}`)
 	r := rand.New(rand.NewPCG(3, 7))
-	words := strings.Fields("the I of error: Bearer token= DNI AB ID U.S.A. well-known a:b fe80:: ab:cd face:b00c eyes skill bc1 (1 +( -- 1. responsibilities getElementById 'r x1y2 http://a-b.c/d")
+	words := strings.Fields("the I of error: Bearer token= DNI AB ID U.S.A. well-known a:b fe80:: ab:cd face:b00c eyes skill bc1 bc1pfeessrawgf (1 +( -- 1. responsibilities getElementById 'r x1y2 http://a-b.c/d")
 	for range 3000 {
 		var b strings.Builder
 		for range 1 + r.IntN(20) {

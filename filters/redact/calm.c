@@ -49,7 +49,7 @@ static int starts(const u8 *b, u32 t, u32 end, u32 all) {
 	if (is_digit(third) && is_digit(w >> 48 & 255) && !is_digit(next)) return 1;        // find_iban
 	if (!(class & C_LOWER) && (is_digit(next) || next - 'A' < 26)) return 1;            // find_coded
 	if ((c | 32) <= 'f' && (third == ':' || third == '-' || (all & C_NAMED))) return 1; // find_mac, find_ip6
-	return end - t >= COLD && (pairs[c & 127] >> (next & 31) & 1);
+	return (end - t >= COLD || third == '1') && (pairs[c & 127] >> (next & 31) & 1); // find_bech32 from 14 on; find_secret, find_jwt
 }
 
 // calm is the start of the first run from t on that the detectors are to see, or n. With HELD nothing before it goes on, but

@@ -88,8 +88,8 @@ static void ask_word(u32 t, u32 c) {
 	if (run.end == text.n || run.end - t >= COLD) {
 		find_secret(t), bounded(SECRET, OPEN_BASE64URL);
 		find_jwt(t), bounded(JWT, OPEN_BASE64URL);
-		find_crypto(t);
 	}
+	find_crypto(t);
 	if ((c | 32) <= 'f') find_ip6(t), find_mac(t);
 	find_coded(t);
 }
