@@ -9,7 +9,8 @@ import (
 // delta of a stream would be a second way into the guest.
 type arena struct{ at, size uint32 }
 
-// readArena asks a guest that is configured for its arena, if it has one.
+// readArena asks a guest that is configured for its arena, if it has one. A module that can't be put back makes each instance
+// anew, and what a guest makes when it is asked is in none but the first: there all texts go where alloc says.
 func (f *Filter) readArena(ctx context.Context, in *instance) error {
 	said, ok, err := in.says(ctx, arenaExport)
 	if !ok || err != nil {
@@ -20,7 +21,9 @@ func (f *Filter) readArena(ctx context.Context, in *instance) error {
 		return at(StageABI, fmt.Errorf("%s returns the address %d and the size %d: want an address in the memory, which has %d bytes, other than 0 and aligned to 8",
 			arenaExport, a.at, a.size, in.mem.Size()))
 	}
-	f.arena = a
+	if len(f.mod.unrestorable) == 0 {
+		f.arena = a
+	}
 	return nil
 }
 

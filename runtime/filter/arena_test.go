@@ -47,6 +47,28 @@ func TestArenaSavesAlloc(t *testing.T) {
 	p.Close()
 }
 
+// An arena that a guest makes when it is asked is there in every instance that comes from the snapshot. An instance that does
+// not come from it has none.
+func TestArenaIsMade(t *testing.T) {
+	for _, fresh := range []bool{false, true} {
+		a := minimal().fn("arena", ":I", cat([]byte{0x41, 1, 0x40, 0}, drop, arenaOf(3<<16, 1<<16))...) // memory.grow by a page
+		if a.table = fresh; fresh {
+			a.fn("grow", ":i", 0xd0, 0x70, 0x41, 1, 0xfc, 0x0f, 0) // ref.null func; i32.const 1; table.grow 0
+		}
+		f := load(t, Spec{Name: "x", Module: a.bytes(), Request: true})
+		if ok, _ := f.Restorable(); ok == fresh {
+			t.Fatalf("restorable: %v, want %v", ok, !fresh)
+		}
+		for range 2 {
+			_, p, err := pass(t, "text", f)
+			if err != nil {
+				t.Fatalf("restorable %v: %v", !fresh, err)
+			}
+			p.Close()
+		}
+	}
+}
+
 // An arena that is no buffer of the guest's is refused at load.
 func TestArenaRefused(t *testing.T) {
 	e := engine(t, Options{})
