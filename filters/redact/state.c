@@ -1,5 +1,5 @@
-// What nearly every text writes, side by side and before the text itself: between exchanges the host puts back what was
-// written, by blocks of 4 KiB, and for a streamed delta that is a good part of the cost.
+// What every text that is not calm writes, side by side and before the text itself: between exchanges the host puts back what
+// was written, by blocks of 4 KiB.
 #include "redact.h"
 
 struct text text = {0};
