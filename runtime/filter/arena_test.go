@@ -51,7 +51,9 @@ func TestArenaSavesAlloc(t *testing.T) {
 // not come from it has none.
 func TestArenaIsMade(t *testing.T) {
 	for _, fresh := range []bool{false, true} {
-		a := minimal().fn("arena", ":I", cat([]byte{0x41, 1, 0x40, 0}, drop, arenaOf(3<<16, 1<<16))...) // memory.grow by a page
+		seen := cat(get(0), []byte{0x2d, 0, 0}, num('D'), []byte{0x46, 0x1a}, get(1), []byte{0xad}) // it reads the text, or traps
+		a := new(asm).memory().fn("sluice_abi_v1", ":i", i32(1)...).fn("alloc", "i:i", i32(16)...).fn("on_text", "iiiI:I", seen...).
+			fn("arena", ":I", cat([]byte{0x41, 1, 0x40, 0}, drop, arenaOf(3<<16, 1<<16))...) // memory.grow by a page
 		if a.table = fresh; fresh {
 			a.fn("grow", ":i", 0xd0, 0x70, 0x41, 1, 0xfc, 0x0f, 0) // ref.null func; i32.const 1; table.grow 0
 		}
