@@ -78,7 +78,7 @@ func decision(i int) []byte {
 func TestUploadLosesNothing(t *testing.T) {
 	r := receive(t)
 	c := uploading(t, r)
-	const n = maxQueue / 2
+	const n = maxQueue / 8
 	for i := range n {
 		c.Log(decision(i))
 	}

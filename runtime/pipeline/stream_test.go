@@ -179,7 +179,7 @@ func TestStreamsUseOneConnection(t *testing.T) {
 
 // Whoever follows a stream gets all of it although its leader, which made it so far, takes nothing of it.
 func TestFollowerOfAStalledLeader(t *testing.T) {
-	const events, size = 300, 64 << 10 // more than two sockets hold
+	const events, size = 160, 64 << 10 // more than two sockets hold
 	more := make(chan struct{})
 	enough := sync.OnceFunc(func() { close(more) })
 	defer enough()
