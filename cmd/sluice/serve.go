@@ -46,7 +46,7 @@ func logger(cfg config.Log, w io.Writer) *slog.Logger {
 	if cfg.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
-	return slog.New(newText(w, o))
+	return slog.New(slog.NewTextHandler(w, o))
 }
 
 // gateway is a running process: the controller, its two listeners, and what must end with them.

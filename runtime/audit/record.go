@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"math"
 	"net/netip"
 	"slices"
@@ -8,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice/runtime/exchange"
-	"github.com/sluicegate/sluice/runtime/strictjson"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
 
@@ -197,7 +197,19 @@ func (w *line) text(name, value string) {
 		return
 	}
 	w.key(name)
-	w.b = strictjson.AppendString(w.b, value)
+	w.quoted(value)
+}
+
+// quoted appends a JSON string. Plain ASCII, which nearly every value is, is copied as it stands.
+func (w *line) quoted(s string) {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
+			q, _ := json.Marshal(s) // a string never fails
+			w.b = append(w.b, q...)
+			return
+		}
+	}
+	w.b = append(append(append(w.b, '"'), s...), '"')
 }
 
 func (w *line) number(name string, n int64) {
@@ -231,7 +243,7 @@ func (w *line) list(name string, values []string) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
-		w.b = strictjson.AppendString(w.b, v)
+		w.quoted(v)
 	}
 	w.b = append(w.b, ']')
 }
@@ -247,8 +259,8 @@ func (w *line) counts(name string, m map[string]int) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
-		w.b = append(strictjson.AppendString(w.b, k), ':')
-		w.b = strconv.AppendInt(w.b, int64(m[k]), 10)
+		w.quoted(k)
+		w.b = strconv.AppendInt(append(w.b, ':'), int64(m[k]), 10)
 	}
 	w.b = append(w.b, '}')
 }
@@ -273,8 +285,9 @@ func (w *line) notes(name string, m map[string]string) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
-		w.b = append(strictjson.AppendString(w.b, k), ':')
-		w.b = strictjson.AppendString(w.b, m[k])
+		w.quoted(k)
+		w.b = append(w.b, ':')
+		w.quoted(m[k])
 	}
 	w.b = append(w.b, '}')
 }

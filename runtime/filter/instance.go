@@ -151,8 +151,14 @@ func (in *instance) reason(err error) error {
 // invoke gives a hook its text and runs it within limit of guest time. The hook's first parameters are where the text
 // lies and its length; more follow them.
 func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time.Duration, more ...uint64) (uint64, error) {
-	if err := ctx.Err(); err != nil || limit <= 0 || len(text) > math.MaxInt32 {
-		return 0, unfit(err, s, limit)
+	if limit <= 0 {
+		return 0, fmt.Errorf("%s: %w", s, errBudget)
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if len(text) > math.MaxInt32 {
+		return 0, breach("the text is over 2 GiB")
 	}
 	c := &in.call
 	c.ctx = ctx
@@ -181,18 +187,6 @@ func (in *instance) invoke(ctx context.Context, s stage, text []byte, limit time
 		return 0, err
 	}
 	return in.stack[0], nil
-}
-
-// unfit tells why a hook can't be called: its exchange is over by err, or there is no time left for it, or the text is too
-// large.
-func unfit(err error, s stage, limit time.Duration) error {
-	switch {
-	case limit <= 0:
-		return fmt.Errorf("%s: %w", s, errBudget)
-	case err != nil:
-		return err
-	}
-	return breach("the text is over 2 GiB")
 }
 
 // deliver writes text where the guest has room for it: in its arena, or in a buffer that alloc gives. Where it lies and its

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -32,6 +33,8 @@ type pool struct {
 	closed  bool
 	done    chan struct{} // closed when closed is set
 	empty   chan struct{} // closed when none is out any more after that
+
+	closing sync.Mutex // serialises close
 }
 
 // poolFigures are what a pool has done, and has; guarded by its mutex.
@@ -154,12 +157,8 @@ func (p *pool) take(o owner) *instance {
 
 // remove takes one instance out of the idle ones. Called with mu held.
 func (p *pool) remove(i int) *instance {
-	in, last := p.idle[i], len(p.idle)-1
-	if i < last {
-		copy(p.idle[i:], p.idle[i+1:])
-	}
-	p.idle[last] = nil
-	p.idle = p.idle[:last]
+	in := p.idle[i]
+	p.idle = slices.Delete(p.idle, i, i+1)
 	return in
 }
 
@@ -321,6 +320,8 @@ func (p *pool) takeOld(t, limit time.Duration) (*instance, time.Duration) {
 
 // close waits for the instances that are out and frees all. Where ctx ends the wait, it may be called again.
 func (p *pool) close(ctx context.Context) error {
+	p.closing.Lock()
+	defer p.closing.Unlock()
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true

@@ -36,9 +36,9 @@ type conn struct {
 	buf  []byte
 	r, w int // what was read and not yet used
 
-	body   body
-	out    *[]byte // what is to be sent next; from outs, nil while there is nothing
-	fields []field // room for those of an answer's head
+	body body
+	out  *[]byte  // what is to be sent next; from outs, nil while there is nothing
+	keys []string // of the headers of the answer under way
 
 	last    string    // the method of the request before; "": there was none
 	until   time.Time // the read deadline

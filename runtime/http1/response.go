@@ -1,11 +1,9 @@
 package http1
 
 import (
-	"math/bits"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -48,12 +46,6 @@ func (w *response) WriteHeader(status int) {
 // bare tells the statuses whose answers have no body (RFC 9112, section 6.3).
 func bare(status int) bool { return status == http.StatusNoContent || status == http.StatusNotModified }
 
-// field is one name of a head, with its values.
-type field struct {
-	name   string
-	values []string
-}
-
 // begin writes the head.
 func (w *response) begin() {
 	c := w.c
@@ -65,25 +57,21 @@ func (w *response) begin() {
 	b := append(*out, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(w.status), 10)
 	b = append(append(append(b, ' '), http.StatusText(w.status)...), "\r\n"...)
-	fields := c.fields[:0]
-	for name, values := range w.header {
-		i := len(fields)
-		for fields = append(fields, field{}); i > 0 && fields[i-1].name > name; i-- { // by name; they are few
-			fields[i] = fields[i-1]
-		}
-		fields[i] = field{name, values}
+	keys := c.keys[:0]
+	for key := range w.header {
+		keys = append(keys, key)
 	}
-	for _, f := range fields {
-		if !token(f.name) || f.name == "Content-Length" && (w.chunked || bare(w.status)) || f.name == "Transfer-Encoding" { // one framing
+	slices.Sort(keys)
+	for _, key := range keys {
+		if !token(key) || key == "Content-Length" && (w.chunked || bare(w.status)) || key == "Transfer-Encoding" { // one framing
 			continue
 		}
-		for _, value := range f.values {
-			b = append(append(b, f.name...), ": "...)
+		for _, value := range w.header[key] {
+			b = append(append(b, key...), ": "...)
 			b = append(appendValue(b, value), "\r\n"...)
 		}
 	}
-	clear(fields)
-	c.fields = fields
+	c.keys = keys
 	if w.header["Date"] == nil {
 		b = append(append(append(b, "Date: "...), today()...), "\r\n"...)
 	}
@@ -97,9 +85,6 @@ func (w *response) begin() {
 func appendValue(b []byte, value string) []byte {
 	at := len(b)
 	b = append(b, value...)
-	if strings.IndexByte(value, '\r') < 0 && strings.IndexByte(value, '\n') < 0 {
-		return b
-	}
 	for i := at; i < len(b); i++ {
 		if b[i] == '\r' || b[i] == '\n' {
 			b[i] = ' '
@@ -162,7 +147,7 @@ func (w *response) Write(p []byte) (int, error) {
 func (w *response) large(p []byte) (n int, err error) {
 	out := w.c.buffer()
 	if w.chunked {
-		*out = append(appendSize(*out, len(p)), "\r\n"...)
+		*out = append(strconv.AppendInt(*out, int64(len(p)), 16), "\r\n"...)
 	} else {
 		w.left -= int64(len(p))
 	}
@@ -178,16 +163,8 @@ func (w *response) large(p []byte) (n int, err error) {
 
 // appendChunk writes one chunk (RFC 9112, section 7.1).
 func appendChunk(b, p []byte) []byte {
-	b = append(appendSize(b, len(p)), "\r\n"...)
+	b = append(strconv.AppendInt(b, int64(len(p)), 16), "\r\n"...)
 	return append(append(b, p...), "\r\n"...)
-}
-
-// appendSize writes the size of a chunk, which is not 0, in hexadecimal.
-func appendSize(b []byte, n int) []byte {
-	for shift := (bits.Len(uint(n)) - 1) &^ 3; shift >= 0; shift -= 4 {
-		b = append(b, "0123456789abcdef"[n>>shift&15])
-	}
-	return b
 }
 
 // send sends what has come together.

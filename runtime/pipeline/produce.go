@@ -33,6 +33,7 @@ type producer struct {
 	said   int // bytes of text that came
 
 	turn    sync.Mutex // held by the leader while it makes an event
+	spare   []byte     // for one event
 	room    []byte     // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
 	lanes   *filter.Stream
 	numbers wire.Numbered // nil: its events have none
@@ -267,25 +268,24 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 	return nil
 }
 
-// What room is made for frames, in bytes: for a few at first, and then twice as much each time.
+// What room is made for frames, in bytes: for a few at first, and then twice as much each time. Large ones have their own.
 const (
 	leastRoom = 1 << 10
 	mostRoom  = 16 << 10
 )
 
-// frame is the data of a frame, which stays as it is. One that the room is too small for has its own.
+// frame is the data of a frame, which stays as it is.
 func (p *producer) frame(doc *strictjson.Reply) []byte {
-	if cap(p.room)-len(p.room) < leastRoom/2 {
-		p.room = make([]byte, 0, min(max(2*cap(p.room), leastRoom), mostRoom))
+	p.spare = doc.Append(p.spare[:0])
+	if len(p.spare) > mostRoom/4 {
+		return bytes.Clone(p.spare)
 	}
-	room := cap(p.room)
-	all := doc.Append(p.room)
-	data := all[len(p.room):len(all):len(all)]
-	if cap(all) != room {
-		return bytes.Clone(data)
+	if cap(p.room)-len(p.room) < len(p.spare) {
+		p.room = make([]byte, 0, max(min(2*cap(p.room), mostRoom), leastRoom, len(p.spare)))
 	}
-	p.room = all
-	return data
+	from := len(p.room)
+	p.room = append(p.room, p.spare...)
+	return p.room[from:len(p.room):len(p.room)]
 }
 
 // release gives the memory of events back, but for the one that the next may be like.

@@ -24,7 +24,6 @@ type caller struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	conn *http.ResponseController
-	send flusher // w, where it is one: conn would ask it each time
 	body *[]byte // from bodies; given back by release
 	read bool    // the body was read to its end
 	gone bool    // see Abort
@@ -37,15 +36,11 @@ type caller struct {
 	ended   bool        // conn is not to be used any more
 }
 
-// flusher sends what was written, as http.ResponseController wants it.
-type flusher interface{ FlushError() error }
-
 func newCaller(s *Server, w http.ResponseWriter, r *http.Request) *caller {
 	c := &caller{
 		s: s, w: w, r: r, conn: http.NewResponseController(w), read: r.ContentLength == 0,
 		bounded: time.Now(), // it has just been set
 	}
-	c.send, _ = w.(flusher)
 	if r.ProtoMajor == 2 {
 		// In HTTP/1.1 a write deadline is for who writes; here it resets the stream when it has passed, also while the model
 		// server is being waited for.
@@ -270,9 +265,6 @@ func (c *caller) Send(p []byte) error {
 	defer c.written()
 	if _, err := c.w.Write(p); err != nil {
 		return err
-	}
-	if c.send != nil {
-		return c.send.FlushError()
 	}
 	return c.conn.Flush()
 }

@@ -4,9 +4,6 @@ import "bytes"
 
 // AppendData appends an event that has data alone.
 func AppendData(dst, data []byte) []byte {
-	if lineEnd(data) < 0 { // one line, as nearly all are
-		return append(append(append(dst, "data: "...), data...), "\n\n"...)
-	}
 	dst = appendField(dst, "data", data)
 	return append(dst, '\n')
 }

@@ -42,7 +42,7 @@ const rules = `
 	runtime/policy/rules     :
 	runtime/bundle           :
 	runtime/cache            : wire reuse
-	runtime/audit            : strictjson wire exchange
+	runtime/audit            : wire exchange
 	runtime/metrics          : wire exchange
 	runtime/upstream         : reuse socket wire exchange
 	runtime/provider         : strictjson sse wire upstream wire/translate wire/anthropic wire/openai
