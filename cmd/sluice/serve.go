@@ -27,6 +27,7 @@ func serveCommand() *cobra.Command {
 		Short: "Serve until SIGINT or SIGTERM, then let running exchanges finish",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			useHugePages()
 			log := newBatch(c.ErrOrStderr())
 			defer func() { _ = log.Close() }() // it never fails
 			o.Logger = func(cfg config.Log) *slog.Logger { return logger(cfg, log) }

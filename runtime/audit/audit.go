@@ -9,7 +9,8 @@
 // Nobody but the writer waits for the disk. While it cannot be written, the writer tries again and Reserve says no.
 //
 // Lines are handed to the operating system within FlushEvery and are not synced to the disk one by one: they survive
-// the end of the process, the last moments may not survive the end of the machine.
+// an orderly end of the process, those of the last FlushEvery not its being killed, and the last moments may not survive
+// the end of the machine.
 //
 // A second Log, of lines that others made (Line), keeps the decision log: it drops when its queue is full, and rotates.
 package audit
@@ -22,8 +23,8 @@ import (
 	"time"
 )
 
-// FlushEvery is the longest time a record waits before it is written.
-const FlushEvery = 10 * time.Millisecond
+// FlushEvery is the longest time a record waits before it is written. A write and its waking cost as much as 70 us.
+const FlushEvery = 50 * time.Millisecond
 
 // ErrClosed is the error of opening a Log anew that has been closed.
 var ErrClosed = errors.New("audit: the log is closed")
