@@ -222,6 +222,9 @@ func (r *Reader) fill() error {
 	if r.err != nil {
 		return r.err
 	}
+	if r.pos == r.end { // the same memory for each event, which the processor may still have at hand
+		r.pos, r.end, r.crSeen, r.lfSeen, r.lfFound = 0, 0, 0, 0, false
+	}
 	if r.end == len(r.buf) {
 		r.makeRoom()
 	}
