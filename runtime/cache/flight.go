@@ -43,6 +43,7 @@ type Flight struct {
 	err     error
 	usage   wire.Usage
 	readers []*Reader
+	first   Reader // the leader's
 	space   bell   // rung for a producer that waits
 	own     bool   // the producer reads what it writes; see Lead
 	joined  func() // to be called when somebody else follows
@@ -269,7 +270,11 @@ func (f *Flight) follow() *Reader {
 	if !f.whole || f.ctx.Err() != nil && !f.done {
 		return nil
 	}
-	r := &Reader{f: f, news: newBell()}
+	r := &f.first
+	if r.f != nil {
+		r = new(Reader)
+	}
+	*r = Reader{f: f, news: newBell()}
 	f.readers = append(f.readers, r)
 	f.hail()
 	return r

@@ -28,6 +28,8 @@ const (
 type conn struct {
 	f       *Front
 	nc      net.Conn
+	out     *[]byte   // what is to be sent next; from outs, nil while there is nothing
+	written time.Time // when the write deadline was last set
 	unwatch func()
 	base    *http.Request // what all its requests share
 	gone    context.CancelFunc
@@ -37,12 +39,10 @@ type conn struct {
 	r, w int // what was read and not yet used
 
 	body body
-	out  *[]byte  // what is to be sent next; from outs, nil while there is nothing
 	keys []string // of the headers of the answer under way
 
-	last    string    // the method of the request before; "": there was none
-	until   time.Time // the read deadline
-	written time.Time // when the write deadline was last set
+	last  string    // the method of the request before; "": there was none
+	until time.Time // the read deadline
 }
 
 func newConn(f *Front, nc net.Conn) *conn {

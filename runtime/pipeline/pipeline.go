@@ -77,19 +77,20 @@ type Header struct{ Name, Value string }
 
 // run is one exchange under way.
 type run struct {
+	caller     Caller
+	surface    exchange.Surface
+	x          *exchange.Exchange
+	out        []byte     // the reply under construction; from buffers
+	speaking   sync.Mutex // held while the caller is written to
+	begun      bool       // bytes of an answer were sent
+	told       bool       // how it ended: nothing more is sent
 	p          *Pipeline
 	snap       *Snapshot
-	x          *exchange.Exchange
-	surface    exchange.Surface
-	caller     Caller
 	pass       *filter.Pass
 	slot       audit.Slot
 	reserved   bool
 	pin        *place // the endpoint that keeps what the request names; nil: any
 	minted     map[minted][]byte
-	speaking   sync.Mutex // held while the caller is written to
-	begun      bool       // bytes of an answer were sent
-	told       bool       // how it ended: nothing more is sent
 	cancel     context.CancelCauseFunc
 	producer   *producer     // of the answer that this exchange asked a model server for; nil before it has begun
 	produced   chan struct{} // closed when the stream that the model server sends has ended; nil if there is none
@@ -98,7 +99,6 @@ type run struct {
 	returned   []upstream.Field // of the model server's answer, for the caller; none on a hit
 	clock      clock
 	considered []exchange.Candidate // for a model server; nil where there was no choice
-	out        []byte               // the reply under construction; from buffers
 }
 
 // buffers holds reply buffers. One that grew beyond keepBuffer is left to the collector.

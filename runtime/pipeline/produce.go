@@ -22,15 +22,11 @@ import (
 // reading it. Once somebody else follows the flight, a goroutine of its own takes over, so that the answer comes in at the
 // model server's pace however slow this caller is, and goes on for the others when it leaves.
 type producer struct {
-	r      *run
-	flight *cache.Flight
-	reply  *upstream.Reply
-	head   cache.Head
-	key    cache.Key
-	usage  wire.Usage
-	sent   int // events so far
-	said   int // bytes of text that came
+	leader leader // where it makes a stream
 
+	r       *run
+	flight  *cache.Flight
+	reply   *upstream.Reply
 	turn    sync.Mutex // held by the leader while it makes an event
 	room    []byte     // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
 	lanes   *filter.Stream
@@ -39,6 +35,12 @@ type producer struct {
 	often   bool          // the one before was like it, too
 	taken   bool          // the goroutine of its own makes it
 	ended   bool          // all is made
+	sent    int           // events so far
+	said    int           // bytes of text that came
+
+	head  cache.Head
+	key   cache.Key
+	usage wire.Usage
 }
 
 var errDefect = exchange.Fail(exchange.StageAnswer, wire.Internal, "internal error", nil)
@@ -83,7 +85,8 @@ func (p *producer) stream(ctx context.Context, reader *cache.Reader) source {
 	p.flight.Begin(p.head)
 	p.r.produced = make(chan struct{}) // from here on somebody closes it
 	p.flight.Lead(p.takeOver)
-	return &leader{reader, p}
+	p.leader = leader{reader, p}
+	return &p.leader
 }
 
 // leader is the reader that makes the stream, while it is the only one.

@@ -119,7 +119,7 @@ func release(evs []*wire.Event) {
 
 // stream sends a streamed answer, each event as soon as it is there.
 func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
-	w := writer{r: r, stream: head.Stream, verbatim: r.verbatim(head), beat: r.heartbeat(src)}
+	w := writer{r: r, stream: head.Stream, hide: !r.x.Request.Usage, verbatim: r.verbatim(head), beat: r.heartbeat(src)}
 	w.numbers, _ = r.x.Request.Format.(wire.Numbered)
 	defer w.beat.stop()
 	if r.pass.NeedsRestore() {
@@ -152,6 +152,7 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 type writer struct {
 	r        *run
 	stream   bool              // a frame is one event; else it is a whole answer, to be split
+	hide     bool              // the usage was asked for by the gateway, not by this caller
 	verbatim exchange.Verbatim // nil where frames must be read
 	restore  editor            // nil where there is nothing to restore
 	beat     *pulse
@@ -160,8 +161,7 @@ type writer struct {
 }
 
 func (w *writer) frame(ctx context.Context, f cache.Frame) error {
-	hide := !w.r.x.Request.Usage // it was asked for by the gateway, not by this caller
-	if f.Usage && hide {
+	if f.Usage && w.hide {
 		return nil
 	}
 	if w.verbatim != nil {
@@ -173,7 +173,7 @@ func (w *writer) frame(ctx context.Context, f cache.Frame) error {
 		return err
 	}
 	for i, ev := range evs {
-		if ev.UsageEnd && hide {
+		if ev.UsageEnd && w.hide {
 			ev.Doc.Release()
 			continue
 		}

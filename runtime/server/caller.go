@@ -20,17 +20,18 @@ import (
 
 // caller is one HTTP request as the pipeline sees it. It implements pipeline.Caller.
 type caller struct {
-	s    *Server
-	w    http.ResponseWriter
-	r    *http.Request
-	conn *http.ResponseController
-	body *[]byte // from bodies; given back by release
-	read bool    // the body was read to its end
-	gone bool    // see Abort
+	s       *Server
+	w       http.ResponseWriter
+	conn    *http.ResponseController
+	bounded time.Time // when the write deadline was last set
+	http2   bool
+	read    bool // the body was read to its end
+	gone    bool // see Abort
 
-	idAlso string // see route
+	r      *http.Request
+	body   *[]byte // from bodies; given back by release
+	idAlso string  // see route
 
-	bounded time.Time   // when the write deadline was last set
 	stalled *time.Timer // of HTTP/2: bounds one write; nil before the first
 	ending  sync.Mutex  // of ended: the timer may be running when the last write returns
 	ended   bool        // conn is not to be used any more
@@ -40,8 +41,9 @@ func newCaller(s *Server, w http.ResponseWriter, r *http.Request) *caller {
 	c := &caller{
 		s: s, w: w, r: r, conn: http.NewResponseController(w), read: r.ContentLength == 0,
 		bounded: time.Now(), // it has just been set
+		http2:   r.ProtoMajor == 2,
 	}
-	if r.ProtoMajor == 2 {
+	if c.http2 {
 		// In HTTP/1.1 a write deadline is for who writes; here it resets the stream when it has passed, also while the model
 		// server is being waited for.
 		_ = c.conn.SetWriteDeadline(time.Time{}) // as in Body
@@ -149,7 +151,7 @@ func (c *caller) answering() {
 	if !c.read {
 		_ = c.conn.SetReadDeadline(time.Now().Add(unread)) // as in Body
 	}
-	if c.r.ProtoMajor == 2 {
+	if c.http2 {
 		c.watch()
 		return
 	}

@@ -27,17 +27,18 @@ func Direct(nc net.Conn) net.Conn {
 }
 
 type direct struct {
+	raw syscall.RawConn
+	in  transfer // with raw what a read needs, in 64 bytes: one line of the processor's cache
+	out transfer
 	*net.TCPConn
-	raw     syscall.RawConn
-	in, out transfer
 }
 
 // transfer is a read or write under way.
 type transfer struct {
+	step func(fd uintptr) bool // bound once
 	p    []byte
 	n    int
 	err  syscall.Errno
-	step func(fd uintptr) bool // bound once
 }
 
 func (t *transfer) read(fd uintptr) bool {

@@ -29,21 +29,20 @@ type Event struct {
 
 // Reader reads the events of one stream. It is not safe for concurrent use.
 type Reader struct {
-	src io.Reader
-	max int
-	err error // from src; reported when what came before is used up
-
+	src      io.Reader
 	buf      []byte
-	pos, end int // what is read and not yet used
-	crSeen   int // no carriage return in buf[pos:crSeen]
-	lfSeen   int // no line feed in buf[pos:lfSeen]; there is one at lfSeen if lfFound
-	lfFound  bool
+	pos, end int  // what is read and not yet used
 	skipLF   bool // the last line ended with a carriage return, so a line feed that follows belongs to it
 	started  bool // the place of a byte order mark is passed
+	lfFound  bool // see lfSeen
+	hasData  bool // of the event in hand
+	inside   bool // a field was read since the last event's end
 
+	err        error // from src; reported when what came before is used up
+	crSeen     int   // no carriage return in buf[pos:crSeen]
+	lfSeen     int   // no line feed in buf[pos:lfSeen]; there is one at lfSeen if lfFound
+	max        int
 	name, data []byte // of the event in hand
-	hasData    bool
-	inside     bool // a field was read since the last event's end
 }
 
 // NewReader reads events from src, each of at most maxEvent bytes of name and data; 0 means 4 MiB. No line of

@@ -170,9 +170,9 @@ func (e *Endpoint) watch(ctx context.Context, tenant string, events Events) (Eve
 // watched is a stream whose first event has been read ahead. It belongs to one request, hence the context in it.
 type watched struct {
 	events   Events
-	first    []byte
 	peeked   bool
 	closed   bool
+	first    []byte
 	endpoint *Endpoint
 	tenant   string // whose call it is
 	ctx      context.Context
