@@ -33,7 +33,7 @@ func (s *Snapshot) Evaluate(ctx context.Context, q Question) Evaluation {
 		if r.pass != nil {
 			r.pass.Close()
 		}
-		keep(&r.out)
+		r.lay()
 	}()
 	e := Evaluation{Exchange: r.x}
 	e.Err = r.judge(ctx, &e)

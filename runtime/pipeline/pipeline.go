@@ -80,7 +80,8 @@ type run struct {
 	caller     Caller
 	surface    exchange.Surface
 	x          *exchange.Exchange
-	out        []byte     // the reply under construction; from buffers
+	out        []byte     // the reply under construction
+	room       *[]byte    // that out lies in; from buffers, nil between the events of a stream
 	speaking   sync.Mutex // held while the caller is written to
 	begun      bool       // bytes of an answer were sent
 	told       bool       // how it ended: nothing more is sent
@@ -113,6 +114,21 @@ func keep(b *[]byte) {
 		return
 	}
 	buffers.Put(b)
+}
+
+// take takes room for the reply, and lay gives it back.
+func (r *run) take() {
+	r.room = buffers.Get()
+	r.out = (*r.room)[:0]
+}
+
+func (r *run) lay() {
+	if r.room == nil {
+		return
+	}
+	*r.room = r.out
+	keep(r.room)
+	r.out, r.room = nil, nil
 }
 
 // Serve takes one request from its head to the last byte of its answer. It returns when the exchange has ended and its
@@ -203,7 +219,8 @@ func (r *run) flow(ctx context.Context) error {
 
 func (p *Pipeline) begin(snap *Snapshot, s exchange.Surface, c Caller) *run {
 	now := time.Now()
-	r := &run{p: p, snap: snap, surface: s, caller: c, out: *buffers.Get()}
+	r := &run{p: p, snap: snap, surface: s, caller: c}
+	r.take()
 	r.clock.start(now)
 	r.x = &exchange.Exchange{
 		ID: uuid.NewString(), Start: now, Generation: snap.Generation, Operation: s.Operation(), Client: c.Client(),

@@ -56,8 +56,7 @@ func (r *run) finish() {
 	if x.Request != nil {
 		x.Request.Doc.Release()
 	}
-	b := r.out[:0]
-	keep(&b)
+	r.lay()
 }
 
 // record hands the audit record over: to the place reserved, or, for a caller who is not known, beside it.

@@ -128,15 +128,16 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 	}
 	var frames []cache.Frame
 	for {
+		r.lay() // all streams of a processor share one while they wait
 		var err error
 		frames, err = src.Next(ctx, frames[:0])
+		r.take()
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				return w.end(ctx, src)
 			}
 			return exchange.AsError(exchange.StageForward, err)
 		}
-		r.out = r.out[:0]
 		for _, f := range frames {
 			if err := w.frame(ctx, f); err != nil {
 				return exchange.AsError(exchange.StageReply, err)
@@ -222,7 +223,6 @@ func (w *writer) add(evs []*wire.Event) {
 // end ends a complete stream.
 func (w *writer) end(ctx context.Context, src source) error {
 	r := w.r
-	r.out = r.out[:0]
 	if w.restore != nil {
 		evs, err := w.restore.End(ctx)
 		if err != nil {
