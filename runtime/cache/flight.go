@@ -26,27 +26,27 @@ var ErrLagged = errors.New("cache: reader fell too far behind the answer")
 //
 // While the leader is the only reader it may be the producer too: see Lead.
 type Flight struct {
-	cache  *Cache
-	key    Key
-	shared bool // registered under key
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-
 	mu      sync.Mutex
-	head    Head
-	ready   bool    // head is set
-	frames  []Frame // kept frames; frames[0] has number base
-	base    int
-	bytes   int // of all kept frames' data
+	ready   bool // head is set
 	whole   bool
 	done    bool
-	err     error
-	usage   wire.Usage
+	own     bool    // the producer reads what it writes; see Lead
+	frames  []Frame // kept frames; frames[0] has number base
+	base    int
+	bytes   int    // of all kept frames' data
+	joined  func() // to be called when somebody else follows
 	readers []*Reader
 	first   Reader // the leader's
 	space   bell   // rung for a producer that waits
-	own     bool   // the producer reads what it writes; see Lead
-	joined  func() // to be called when somebody else follows
+
+	cache  *Cache
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	key    Key
+	shared bool // registered under key
+	head   Head
+	err    error
+	usage  wire.Usage
 }
 
 // Head is what is known when an answer begins.

@@ -18,21 +18,24 @@ import (
 //
 // It belongs to one goroutine at a time.
 type Stream struct {
+	lanes []*lane
+	few   [1]*lane    // room for the lane of a usual stream
+	whole *collector  // the stream is held back until it is complete; nil when it is not
+	wait  *wire.Event // an event that waits for the next one; see resume
+	mute  bool        // copies of texts pass only beside unchanged text; see silence
+	tell  bool        // http-wasm handlers are to be told that there is an answer
+	held  int
+	waits []*wire.Event // those that close a part of a content and wait; see closed
+	out   []*wire.Event
+	one   [1]*wire.Event // room for out
+	spare []byte
+	told  []int // choices whose text a filter has changed
+
 	p     *Pass
 	begin func(*wire.Piece) passage // makes the way of a new lane; nil leaves its text alone
-	lanes []*lane
-	limit Limits
-	held  int
+	used  *wire.Event               // one that was sent; see Reuse
 	names []pieced
-	told  []int         // choices whose text a filter has changed
-	mute  bool          // copies of texts pass only beside unchanged text; see silence
-	whole *collector    // the stream is held back until it is complete; nil when it is not
-	tell  bool          // http-wasm handlers are to be told that there is an answer
-	wait  *wire.Event   // an event that waits for the next one; see resume
-	waits []*wire.Event // those that close a part of a content and wait; see closed
-	used  *wire.Event   // one that was sent; see Reuse
-	out   []*wire.Event
-	spare []byte
+	limit Limits
 }
 
 // passage is the way of one lane's text. With end, nothing stays held back.
@@ -45,6 +48,7 @@ type passage interface {
 // buffer, the events come out when the stream is complete.
 func (p *Pass) Stream() *Stream {
 	s := &Stream{p: p, limit: Limits{}.withDefaults()}
+	s.lanes, s.out = s.few[:0], s.one[:0]
 	var text []*run
 	for i := range p.runs {
 		r := &p.runs[i]

@@ -27,8 +27,9 @@ type producer struct {
 	r       *run
 	flight  *cache.Flight
 	reply   *upstream.Reply
-	turn    sync.Mutex // held by the leader while it makes an event
-	room    []byte     // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
+	events  upstream.Events // of the reply, where it is a stream
+	turn    sync.Mutex      // held by the leader while it makes an event
+	room    []byte          // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
 	lanes   *filter.Stream
 	numbers wire.Numbered // nil: its events have none
 	like    *wire.Event   // the last one, where the next may be read by its likeness
@@ -80,7 +81,7 @@ func (p *producer) filtered() ([]byte, error) {
 func (p *producer) stream(ctx context.Context, reader *cache.Reader) source {
 	p.r.leave()
 	p.r.leave = context.AfterFunc(ctx, func() { p.left(ctx, reader) })
-	p.lanes = p.r.pass.Stream()
+	p.events, p.lanes = p.reply.Events, p.r.pass.Stream()
 	p.numbers, _ = p.r.x.Request.Format.(wire.Numbered)
 	p.flight.Begin(p.head)
 	p.r.produced = make(chan struct{}) // from here on somebody closes it
@@ -173,7 +174,7 @@ func (p *producer) step() bool {
 		return false
 	}
 	for range enough {
-		if p.advance(); p.ended || !p.reply.Events.Ready() {
+		if p.advance(); p.ended || !p.events.Ready() {
 			break
 		}
 	}
@@ -197,7 +198,7 @@ func (p *producer) advance() {
 
 // event makes one event of the model server's. It says false at the stream's end.
 func (p *producer) event(ctx context.Context) (more bool, err error) {
-	data, err := p.reply.Events.Next()
+	data, err := p.events.Next()
 	if err != nil {
 		if errors.Is(err, io.EOF) {
 			return false, p.write(p.lanes.End(ctx))

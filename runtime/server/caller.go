@@ -22,12 +22,13 @@ import (
 type caller struct {
 	s       *Server
 	w       http.ResponseWriter
-	conn    *http.ResponseController
+	send    flusher   // w, where it is one: conn would ask it each time
 	bounded time.Time // when the write deadline was last set
 	http2   bool
 	read    bool // the body was read to its end
 	gone    bool // see Abort
 
+	conn   *http.ResponseController
 	r      *http.Request
 	body   *[]byte // from bodies; given back by release
 	idAlso string  // see route
@@ -37,12 +38,16 @@ type caller struct {
 	ended   bool        // conn is not to be used any more
 }
 
+// flusher sends what was written, as http.ResponseController wants it.
+type flusher interface{ FlushError() error }
+
 func newCaller(s *Server, w http.ResponseWriter, r *http.Request) *caller {
 	c := &caller{
 		s: s, w: w, r: r, conn: http.NewResponseController(w), read: r.ContentLength == 0,
 		bounded: time.Now(), // it has just been set
 		http2:   r.ProtoMajor == 2,
 	}
+	c.send, _ = w.(flusher)
 	if c.http2 {
 		// In HTTP/1.1 a write deadline is for who writes; here it resets the stream when it has passed, also while the model
 		// server is being waited for.
@@ -267,6 +272,9 @@ func (c *caller) Send(p []byte) error {
 	defer c.written()
 	if _, err := c.w.Write(p); err != nil {
 		return err
+	}
+	if c.send != nil {
+		return c.send.FlushError()
 	}
 	return c.conn.Flush()
 }

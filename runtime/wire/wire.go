@@ -274,23 +274,24 @@ func (a *Answer) SetText(i int, text []byte) { setText(&a.Pieces[i], a.Copies, t
 
 // Event is one event of a streamed answer, read leniently and editable.
 type Event struct {
-	Format   Format
 	Doc      *strictjson.Reply // nil when Done
 	Pieces   []Piece
 	Finished []int // choices that end with this event
-	Finish   []string
-	Usage    *Usage // the usage this event reports, if any
-	Pause    bool   // ends a part of a content: what is held back of it may leave in the next, so the event waits for the one behind it
-	Closes   bool   // says again the whole text of a part of a content, which the next part may go on with: it waits for what is behind those that do
-	Breaks   bool   // no text goes on that is a part of a content
-	Idle     bool   // says nothing
-	Bare     bool   // nothing but empty texts: may be dropped when all its pieces are empty
-	UsageEnd bool   // the event exists only to report usage (no choices)
-	Error    bool   // the model server reports a failure in the stream
+	again    bool  // it is what Again made of it
+	Pause    bool  // ends a part of a content: what is held back of it may leave in the next, so the event waits for the one behind it
+	Closes   bool  // says again the whole text of a part of a content, which the next part may go on with: it waits for what is behind those that do
+	Breaks   bool  // no text goes on that is a part of a content
+	Idle     bool  // says nothing
+	Bare     bool  // nothing but empty texts: may be dropped when all its pieces are empty
+	UsageEnd bool  // the event exists only to report usage (no choices)
+	Error    bool  // the model server reports a failure in the stream
 	Done     bool
 	Last     bool   // nothing follows it but what the stream's framing asks for: all texts end before it
-	Needs    string // a member of the root without which the event says nothing; "" is none
+	Usage    *Usage // the usage this event reports, if any
 	IDs      []ID   // of state on the model server
+	Format   Format
+	Finish   []string
+	Needs    string // a member of the root without which the event says nothing; "" is none
 	Copies   []Copy
 	Keys     []Copy // as those of Answer
 }
@@ -302,11 +303,14 @@ func (e *Event) Lacks() bool {
 
 // Again makes e, which is Plain, the event that data holds, where that is e as it came with another text in its only piece,
 // and tells whether it is: most events of a stream are such, and need not be read. Else e is as it was.
-func (e *Event) Again(data []byte) bool { return e.Doc.Again(data, e.Pieces[0].Node) }
+func (e *Event) Again(data []byte) bool {
+	e.again = e.Doc.Again(data, e.Pieces[0].Node)
+	return e.again
+}
 
 // Plain tells whether the event carries a piece of one text that goes on, and says nothing else.
 func (e *Event) Plain() bool {
-	return e.Doc != nil && len(e.Pieces) == 1 && !e.Pieces[0].Name && !e.Pieces[0].Whole && e.Usage == nil && e.Needs == "" &&
+	return e.again || e.Doc != nil && len(e.Pieces) == 1 && !e.Pieces[0].Name && !e.Pieces[0].Whole && e.Usage == nil && e.Needs == "" &&
 		len(e.Finished)+len(e.Finish)+len(e.IDs)+len(e.Copies)+len(e.Keys) == 0 &&
 		!(e.Pause || e.Closes || e.Breaks || e.Idle || e.UsageEnd || e.Error || e.Done || e.Last)
 }
