@@ -78,8 +78,15 @@ func decision(i int) []byte {
 func TestUploadLosesNothing(t *testing.T) {
 	r := receive(t)
 	c := uploading(t, r)
-	const n = maxQueue / 8
+	const n, atEnd = maxQueue / 2, maxQueue / 8 // the end has a bound in time, so not all is left to it
 	for i := range n {
+		if i == n-atEnd {
+			for end := time.Now().Add(time.Minute); r.count() < i; time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("%d of the first %d decisions have come", r.count(), i)
+				}
+			}
+		}
 		c.Log(decision(i))
 	}
 	c.Close(context.Background())

@@ -31,7 +31,7 @@ func TestFrame(t *testing.T) {
 			t.Errorf("frame %d of %d bytes is %d of %d now", i, len(want[i]), len(f), cap(f))
 		}
 	}
-	if most := 4 + 400*14_100/9/(mostRoom-mostRoom/4); rooms > most {
+	if most := 4 + 400*9_100/9/(mostRoom-mostRoom/4); rooms > most {
 		t.Errorf("%d rooms for 400 frames, want %d at most", rooms, most)
 	}
 }

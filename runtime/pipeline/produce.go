@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -29,6 +30,7 @@ type producer struct {
 	reply   *upstream.Reply
 	events  upstream.Events // of the reply, where it is a stream
 	turn    sync.Mutex      // held by the leader while it makes an event
+	spare   []byte          // for one event
 	room    []byte          // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
 	lanes   *filter.Stream
 	numbers wire.Numbered // nil: its events have none
@@ -270,8 +272,7 @@ func (p *producer) write(evs []*wire.Event, err error) error {
 	return nil
 }
 
-// What room is made for frames, in bytes: for a few at first, and then twice as much each time. A large one that finds no room
-// has memory of its own.
+// What room is made for frames, in bytes: for a few at first, and then twice as much each time. Large ones have their own.
 const (
 	leastRoom = 1 << 10
 	mostRoom  = 16 << 10
@@ -279,16 +280,16 @@ const (
 
 // frame is the data of a frame, which stays as it is.
 func (p *producer) frame(doc *strictjson.Reply) []byte {
-	from := len(p.room)
-	data := doc.Append(p.room[from:]) // elsewhere, if there is no room
-	switch {
-	case len(data) <= cap(p.room)-from:
-		p.room = p.room[:from+len(data)]
-	case len(data) <= mostRoom/4:
-		p.room = append(make([]byte, 0, max(min(2*cap(p.room), mostRoom), leastRoom, len(data))), data...)
-		data = p.room
+	p.spare = doc.Append(p.spare[:0])
+	if len(p.spare) > mostRoom/4 {
+		return bytes.Clone(p.spare)
 	}
-	return data[:len(data):len(data)]
+	if cap(p.room)-len(p.room) < len(p.spare) {
+		p.room = make([]byte, 0, max(min(2*cap(p.room), mostRoom), leastRoom, len(p.spare)))
+	}
+	from := len(p.room)
+	p.room = append(p.room, p.spare...)
+	return p.room[from:len(p.room):len(p.room)]
 }
 
 // release gives the memory of events back, but for the one that the next may be like.

@@ -217,6 +217,16 @@ func TestFollowerOfAStalledLeader(t *testing.T) {
 	if n := len(m.Requests()); n != 1 {
 		t.Errorf("%d requests reached the model server", n)
 	}
+	_ = leader.Body.Close()
+	whole := 0
+	for _, rec := range g.Records(2) {
+		if rec["outcome"] == "complete" {
+			whole++
+		}
+	}
+	if whole != 1 {
+		t.Errorf("%d of the two exchanges are complete: the leader was to be stalled", whole)
+	}
 }
 
 // A caller whose time is up is told so at once, also while its goroutine waits for the model server on behalf of another.

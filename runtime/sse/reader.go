@@ -221,10 +221,7 @@ func (r *Reader) fill() error {
 	if r.err != nil {
 		return r.err
 	}
-	if r.pos == r.end { // the same memory for each event, which the processor may still have at hand
-		r.pos, r.end, r.crSeen, r.lfSeen, r.lfFound = 0, 0, 0, 0, false
-	}
-	if r.end == len(r.buf) {
+	if r.pos == r.end || r.end == len(r.buf) { // each event is read to where the one before lay, if nothing is left of it
 		r.makeRoom()
 	}
 	for range maxEmptyReads {

@@ -110,15 +110,15 @@ func (v Value) Elements(f func(i int, v Value) bool) {
 
 // Bytes is a string's text, always UTF-8; nil for other kinds. It is read only.
 func (v Value) Bytes() []byte {
-	switch {
-	case v.v == nil:
-		return nil
-	case v.v == v.r.slot.v:
-		return v.r.current()
-	case v.v.Type() != fastjson.TypeString:
+	if !v.isString() {
 		return nil
 	}
 	return v.r.text(v.v)
+}
+
+// isString asks the slot first, which is at hand in an event read Again.
+func (v Value) isString() bool {
+	return v.v != nil && (v.v == v.r.slot.v || v.v.Type() == fastjson.TypeString)
 }
 
 // text is the current text of a string.
@@ -157,15 +157,12 @@ func (v Value) Int64() (value int64, ok bool) {
 // SetBytes gives a string another text, which is copied; in it, bytes that are not UTF-8 become U+FFFD. It does
 // nothing to other kinds.
 func (v Value) SetBytes(text []byte) {
-	if v.v == nil {
+	if !v.isString() {
 		return
 	}
 	r := v.r
 	if r.seek(v.v); v.v == r.slot.v {
 		r.slot.set(text)
-		return
-	}
-	if v.v.Type() != fastjson.TypeString {
 		return
 	}
 	r.edited = true
