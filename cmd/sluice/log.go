@@ -9,7 +9,7 @@ import (
 // A line of the log waits at most logDelay for others to be written with it, unless logBytes wait already: with a line
 // for each exchange, a write for each line would cost as much as the line itself.
 const (
-	logDelay = 10 * time.Millisecond
+	logDelay = 50 * time.Millisecond
 	logBytes = 32 << 10
 )
 

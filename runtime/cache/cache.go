@@ -40,6 +40,7 @@ type Entry struct {
 	Frames   []Frame // in the request's format, reversible tokens in place
 	Usage    wire.Usage
 	Expires  time.Time // zero: set from Options.TTL
+	Slack    int       // bytes of memory between and behind the frames' data, beyond their capacity
 	size     int64
 }
 
@@ -111,10 +112,10 @@ func (c *Cache) Put(k Key, e *Entry) bool {
 		e.Expires = now.Add(c.opts.TTL)
 	}
 	data := 0
-	e.size = entryOverhead
+	e.size = int64(entryOverhead + frameOverhead*cap(e.Frames) + e.Slack)
 	for _, f := range e.Frames {
 		data += len(f.Data)
-		e.size += int64(cap(f.Data)) + frameOverhead
+		e.size += int64(cap(f.Data))
 	}
 	s := c.shard(k)
 	if data > c.opts.MaxEntry || e.size > s.budget {

@@ -479,3 +479,31 @@ func TestOnlyFollowerIsWoken(t *testing.T) {
 		}
 	})
 }
+
+// An entry takes the frames where they lie, and what it holds beside them counts; where that is over a quarter they are
+// copied.
+func TestEntryMemory(t *testing.T) {
+	f := func(slack int, bytes int64, copied bool) {
+		t.Helper()
+		c := cache.New(cache.Options{Bytes: 1 << 20})
+		flight, r, _ := c.Join(t.Context(), key("k"))
+		defer flight.Close()
+		defer r.Close()
+		flight.Begin(cache.Head{Stream: true})
+		room := make([]byte, 400+slack)
+		if err := flight.Write(cache.Frame{Data: room[:400:400]}); err != nil {
+			t.Fatal(err)
+		}
+		if !flight.Finish(nil, wire.Usage{}, key("k"), &cache.Entry{Slack: slack}) {
+			t.Fatal("it was not stored")
+		}
+		got := c.Get(key("k")).Frames
+		if same := &got[0].Data[0] == &room[0]; same == copied || len(got[0].Data) != 400 || c.Stats().Bytes != bytes {
+			t.Errorf("slack %d: copied %t, %d bytes, want %t, %d", slack, !same, c.Stats().Bytes, copied, bytes)
+		}
+	}
+	const entry, frame = 512, 32
+	f(0, entry+16*frame+400, false)
+	f(100, entry+16*frame+500, false)
+	f(101, entry+frame+400, true)
+}

@@ -231,7 +231,8 @@ func (f *Flight) Finish(err error, usage wire.Usage, key Key, entry *Entry) bool
 	keep := entry != nil && err == nil && f.whole && f.shared
 	if keep {
 		entry.Model, entry.Endpoint, entry.Stream = f.head.Model, f.head.Endpoint, f.head.Stream
-		entry.Frames, entry.Usage = compact(f.frames, f.bytes), usage
+		entry.Usage = usage
+		f.fill(entry)
 	}
 	f.signal()
 	f.mu.Unlock()
@@ -240,15 +241,24 @@ func (f *Flight) Finish(err error, usage wire.Usage, key Key, entry *Entry) bool
 	return stored
 }
 
-// compact copies frames of so many bytes in all into one piece of memory, without what they may lie between.
-func compact(frames []Frame, size int) []Frame {
-	out, data := slices.Clone(frames), make([]byte, 0, size)
-	for i, f := range frames {
-		at := len(data)
-		data = append(data, f.Data...)
-		out[i].Data = data[at:len(data):len(data)]
+// fill gives the entry the frames, which nobody changes any more. Where they lie in a quarter more memory than they need
+// they are copied into one piece.
+func (f *Flight) fill(e *Entry) {
+	e.Frames = f.frames
+	slack := e.Slack
+	for _, frame := range f.frames {
+		slack += cap(frame.Data) - len(frame.Data)
 	}
-	return out
+	if 4*slack <= f.bytes {
+		return
+	}
+	e.Frames, e.Slack = slices.Clone(f.frames), 0
+	data := make([]byte, 0, f.bytes)
+	for i, frame := range f.frames {
+		at := len(data)
+		data = append(data, frame.Data...)
+		e.Frames[i].Data = data[at:len(data):len(data)]
+	}
 }
 
 func (f *Flight) unregister() {

@@ -115,6 +115,14 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write(nil) // no chunk: that would be the last one
 			_ = conn.Flush()
 		}
+	case "/end":
+		_, _ = io.WriteString(w, "piece")
+		_ = conn.Flush()
+		_, _ = io.WriteString(w, " and last")
+		err := w.(interface{ End() error }).End()
+		<-s.wait
+		_, more := io.WriteString(w, "more")
+		s.out <- fmt.Sprint(err, more != nil, w.(interface{ End() error }).End())
 	case "/large":
 		_, _ = w.Write([]byte(strings.Repeat("0123456789", 20000)))
 	case "/nothing":
@@ -363,6 +371,27 @@ func TestGone(t *testing.T) {
 }
 
 // Shutdown closes idle connections at once and waits for answers under way; Close does not wait.
+// An answer may end before its handler does; nothing is added to it then, and the connection goes on.
+func TestEnd(t *testing.T) {
+	s := serve(t, true)
+	c, in := s.dial()
+	for range 2 {
+		_, _ = io.WriteString(c, "GET /end HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); string(body) != "piece and last" || err != nil {
+			t.Errorf("got %q, %v", body, err)
+		}
+		_ = resp.Body.Close()
+		s.wait <- struct{}{}
+		if got := <-s.out; got != "<nil> true <nil>" {
+			t.Errorf("the handler saw %s", got)
+		}
+	}
+}
+
 func TestShutdown(t *testing.T) {
 	s := serve(t, true)
 	still, in := s.dial()

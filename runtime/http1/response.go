@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ type response struct {
 	last    bool  // no request follows on the connection
 	chunked bool  // the length was not said
 	left    int64 // of the length that was said
+	ended   bool  // it is complete, and sent
 	err     error // the first one; it stays
 }
 
@@ -120,6 +122,8 @@ func (w *response) Write(p []byte) (int, error) {
 	switch {
 	case w.err != nil:
 		return 0, w.err
+	case w.ended:
+		return 0, errEnded
 	case len(p) == 0:
 		return 0, nil
 	case bare(w.status):
@@ -203,8 +207,13 @@ func (w *response) SetWriteDeadline(t time.Time) error {
 	return w.c.nc.SetWriteDeadline(t)
 }
 
-// finish completes the answer. It says whether another may follow.
-func (w *response) finish() (again bool) {
+var errEnded = errors.New("http1: the answer was ended")
+
+// End completes the answer, with what was written so far, before the handler returns.
+func (w *response) End() error {
+	if w.ended {
+		return w.err
+	}
 	if w.status == 0 {
 		if w.header["Content-Length"] == nil {
 			w.header["Content-Length"] = []string{"0"}
@@ -215,7 +224,13 @@ func (w *response) finish() (again bool) {
 		out := w.c.buffer()
 		*out = append(*out, "0\r\n\r\n"...)
 	}
-	if w.send() != nil || !w.chunked && w.left > 0 {
+	w.ended = true
+	return w.send()
+}
+
+// finish ends the answer where the handler has not. It says whether another may follow.
+func (w *response) finish() (again bool) {
+	if w.End() != nil || !w.chunked && w.left > 0 {
 		return false
 	}
 	if w.last {

@@ -196,6 +196,8 @@ func (s *seat) Send(p []byte) error {
 	return s.desk.Send(p)
 }
 
+func (s *seat) End(p []byte) error { return s.Send(p) }
+
 func (s *seat) Abort() { s.aborted = true }
 
 // party is a gateway with a defect and a model server whose stream halts twice: before its first event and behind it.

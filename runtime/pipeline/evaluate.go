@@ -63,4 +63,5 @@ func (a asked) Body(int) ([]byte, error)          { return a.q.Body, nil }
 func (a asked) Reply(int, []Header, []byte) error { return nil }
 func (a asked) Begin([]Header) error              { return nil }
 func (a asked) Send([]byte) error                 { return nil }
+func (a asked) End([]byte) error                  { return nil }
 func (a asked) Abort()                            {}

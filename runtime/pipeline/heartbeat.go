@@ -67,16 +67,16 @@ func (p *pulse) beat() {
 func (r *run) ping() error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
-	if !r.begun || r.told {
+	if !r.begun || r.last || r.told {
 		return nil
 	}
 	return r.caller.Send(comment)
 }
 
-// send sends what the run has made, between two beats.
-func (p *pulse) send(ctx context.Context, r *run) error {
+// send sends what the run has made, between two beats. It may be the last.
+func (p *pulse) send(ctx context.Context, r *run, last bool) error {
 	if p == nil {
-		return r.send(ctx)
+		return r.send(ctx, last)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +84,7 @@ func (p *pulse) send(ctx context.Context, r *run) error {
 		return r.gone(ctx, p.err)
 	}
 	p.sent = p.sent || len(r.out) > 0
-	return r.send(ctx)
+	return r.send(ctx, last)
 }
 
 func (p *pulse) stop() {

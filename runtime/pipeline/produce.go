@@ -30,8 +30,8 @@ type producer struct {
 	reply   *upstream.Reply
 	events  upstream.Events // of the reply, where it is a stream
 	turn    sync.Mutex      // held by the leader while it makes an event
-	spare   []byte          // for one event
 	room    []byte          // what frames are cut from, one behind the other: an allocation for each would cost as much as writing it
+	slack   int             // bytes left behind the frames of the rooms before
 	lanes   *filter.Stream
 	numbers wire.Numbered // nil: its events have none
 	like    *wire.Event   // the last one, where the next may be read by its likeness
@@ -280,15 +280,19 @@ const (
 
 // frame is the data of a frame, which stays as it is.
 func (p *producer) frame(doc *strictjson.Reply) []byte {
-	p.spare = doc.Append(p.spare[:0])
-	if len(p.spare) > mostRoom/4 {
-		return bytes.Clone(p.spare)
+	spare := buffers.Get()
+	defer keep(spare)
+	*spare = doc.Append((*spare)[:0])
+	data := *spare
+	if len(data) > mostRoom/4 {
+		return bytes.Clone(data)
 	}
-	if cap(p.room)-len(p.room) < len(p.spare) {
-		p.room = make([]byte, 0, max(min(2*cap(p.room), mostRoom), leastRoom, len(p.spare)))
+	if left := cap(p.room) - len(p.room); left < len(data) {
+		p.slack += left
+		p.room = make([]byte, 0, max(min(2*cap(p.room), mostRoom), leastRoom, len(data)))
 	}
 	from := len(p.room)
-	p.room = append(p.room, p.spare...)
+	p.room = append(p.room, data...)
 	return p.room[from:len(p.room):len(p.room)]
 }
 
@@ -320,7 +324,7 @@ func (p *producer) finish(err error) {
 	d := &p.r.x.Decision
 	var entry *cache.Entry
 	if err == nil && d.Cache.Mode == exchange.CacheReadWrite && p.head.Model == d.Models[0] && len(p.r.pass.FailedOpen()) == 0 {
-		entry = &cache.Entry{}
+		entry = &cache.Entry{Slack: p.slack + cap(p.room) - len(p.room)}
 		if d.Cache.TTL > 0 {
 			entry.Expires = time.Now().Add(d.Cache.TTL)
 		}

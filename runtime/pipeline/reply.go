@@ -143,7 +143,7 @@ func (r *run) stream(ctx context.Context, src source, head cache.Head) error {
 				return exchange.AsError(exchange.StageReply, err)
 			}
 		}
-		if err := w.beat.send(ctx, r); err != nil {
+		if err := w.beat.send(ctx, r, false); err != nil {
 			return err
 		}
 	}
@@ -232,15 +232,15 @@ func (w *writer) end(ctx context.Context, src source) error {
 	}
 	r.x.Usage = src.Usage()
 	r.out = r.surface.End(r.out)
-	if err := w.beat.send(ctx, r); err != nil {
+	if err := w.beat.send(ctx, r, true); err != nil {
 		return err
 	}
 	r.ended(exchange.Outcome{Kind: exchange.Complete, Status: 200})
 	return nil
 }
 
-// send writes r.out, the head of the answer first.
-func (r *run) send(ctx context.Context) error {
+// send writes r.out, the head of the answer first. With the last of it the answer ends.
+func (r *run) send(ctx context.Context, last bool) error {
 	if len(r.out) == 0 {
 		return nil
 	}
@@ -256,7 +256,13 @@ func (r *run) send(ctx context.Context) error {
 			return r.gone(ctx, err)
 		}
 	}
-	if err := r.caller.Send(r.out); err != nil {
+	var err error
+	if r.last = last; last {
+		err = r.caller.End(r.out)
+	} else {
+		err = r.caller.Send(r.out)
+	}
+	if err != nil {
 		return r.gone(ctx, err)
 	}
 	return nil
@@ -302,7 +308,7 @@ func (r *run) fail(ctx context.Context, err error) {
 		return
 	}
 	if r.x.Request != nil && r.x.Request.Stream {
-		_ = r.caller.Send(r.surface.ErrorEvent(nil, &fault))
+		_ = r.caller.End(r.surface.ErrorEvent(nil, &fault))
 		return
 	}
 	r.caller.Abort() // a whole answer that broke off

@@ -230,6 +230,7 @@ func (e *anthropicEvents) Close() error {
 		return nil
 	}
 	e.closed = true
+	e.reader.Release()
 	if e.done {
 		e.resp.Drain()
 	}

@@ -179,6 +179,7 @@ func (e *geminiEvents) Close() error {
 		return nil
 	}
 	e.closed = true
+	e.reader.Release()
 	if e.done {
 		e.resp.Drain()
 	}

@@ -298,6 +298,7 @@ func (e *openAIEvents) Close() error {
 		return nil
 	}
 	e.closed = true
+	e.reader.Release()
 	if e.done {
 		e.resp.Drain()
 	}

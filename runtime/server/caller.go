@@ -279,6 +279,19 @@ func (c *caller) Send(p []byte) error {
 	return c.conn.Flush()
 }
 
+// End sends the last piece of a stream. net/http adds the answer's end when the handler returns, http1 with the piece.
+func (c *caller) End(p []byte) error {
+	ender, ok := c.w.(interface{ End() error })
+	if !ok {
+		return c.Send(p)
+	}
+	c.answering()
+	if _, err := c.w.Write(p); err != nil {
+		return err
+	}
+	return ender.End()
+}
+
 var (
 	jsonType    = []string{"application/json"}
 	streamType  = []string{"text/event-stream; charset=utf-8"}

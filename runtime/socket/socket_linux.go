@@ -1,4 +1,3 @@
-// Package socket reads and writes TCP connections for less than package net does.
 package socket
 
 import (
@@ -22,7 +21,7 @@ func Direct(nc net.Conn) net.Conn {
 		return nc
 	}
 	c := &direct{TCPConn: tcp, raw: raw}
-	c.in.step, c.out.step = c.in.read, c.out.write
+	c.in.step, c.out.step, c.look = c.in.read, c.out.write, c.in.wait
 	return c
 }
 
@@ -31,6 +30,7 @@ type direct struct {
 	in  transfer // with raw what a read needs, in 64 bytes: one line of the processor's cache
 	out transfer
 	*net.TCPConn
+	look func(fd uintptr) bool
 }
 
 // transfer is a read or write under way.
@@ -58,6 +58,33 @@ func (t *transfer) read(fd uintptr) bool {
 	}
 }
 
+// wait looks whether there is something to read. When it is called again there is.
+func (t *transfer) wait(fd uintptr) bool {
+	if t.n++; t.n > 1 {
+		return true
+	}
+	err := peek(fd)
+	if err == syscall.EAGAIN {
+		return false
+	}
+	t.err = err // which the kernel tells once
+	return true
+}
+
+// empty tells whether a read would have to wait.
+func empty(fd uintptr) bool { return peek(fd) == syscall.EAGAIN }
+
+// peek is the error of a read, which it leaves to be done.
+func peek(fd uintptr) syscall.Errno {
+	var b [1]byte
+	for {
+		_, _, err := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0) //nolint:gosec // as in call
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.p) {
 		rest := t.p[t.n:]
@@ -76,7 +103,7 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
-// call reads into b or writes it. b is not empty, and has escaped to the heap, where nothing moves it.
+// call reads into b or writes it. b is not empty, and nothing moves it: the kernel comes back before a stack could grow.
 func call(trap, fd uintptr, b []byte) (n int, err syscall.Errno) {
 	r, _, err := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // as package syscall does it
 	return int(r), err
@@ -100,6 +127,17 @@ func (c *direct) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return t.n, nil
+}
+
+// Wait implements Waiter.
+func (c *direct) Wait() error {
+	t := &c.in
+	t.n, t.err = 0, 0
+	err := c.raw.Read(c.look)
+	if err == nil && t.err != 0 {
+		err = c.failed("read", t.err)
+	}
+	return err
 }
 
 // Write writes all of p.

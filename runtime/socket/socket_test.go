@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -109,6 +110,53 @@ func TestEnds(t *testing.T) {
 	if _, err := c.Write(buf); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("write to a closed connection: %v", err)
 	}
+}
+
+// Whoever waits is told what a read tells, an error once and by one of the two.
+func TestWait(t *testing.T) {
+	buf := make([]byte, 8)
+	f := func(name string, early, late func(c, peer net.Conn), text string, want error) {
+		t.Run(name, func(t *testing.T) {
+			c, peer := pair(t)
+			w, ok := c.(socket.Waiter)
+			if !ok {
+				t.Skip("it can be waited for on Linux alone")
+			}
+			if early != nil {
+				early(c, peer)
+				time.Sleep(10 * time.Millisecond) // it comes before the waiting begins, as a rule
+			}
+			if late != nil {
+				go func() {
+					time.Sleep(10 * time.Millisecond)
+					late(c, peer)
+				}()
+			}
+			n, err := 0, w.Wait()
+			if err == nil {
+				_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+				n, err = c.Read(buf)
+			}
+			if string(buf[:n]) != text || !errors.Is(err, want) {
+				t.Errorf("got %q, %v, want %q, %v", buf[:n], err, text, want)
+			}
+		})
+	}
+	say := func(_, peer net.Conn) { _, _ = peer.Write([]byte("x")) }
+	end := func(_, peer net.Conn) { _ = peer.(*net.TCPConn).CloseWrite() }
+	reset := func(_, peer net.Conn) { _, _ = peer.(*net.TCPConn).SetLinger(0), peer.Close() }
+	leave := func(c, _ net.Conn) { _ = c.Close() }
+	pass := func(c, _ net.Conn) { _ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)) }
+	f("bytes there", say, nil, "x", nil)
+	f("bytes later", nil, say, "x", nil)
+	f("end there", end, nil, "", io.EOF)
+	f("end later", nil, end, "", io.EOF)
+	f("reset there", reset, nil, "", syscall.ECONNRESET)
+	f("reset later", nil, reset, "", syscall.ECONNRESET)
+	f("closed there", leave, nil, "", net.ErrClosed)
+	f("closed later", nil, leave, "", net.ErrClosed)
+	f("deadline", pass, nil, "", os.ErrDeadlineExceeded)
+	f("deadline later", nil, pass, "", os.ErrDeadlineExceeded)
 }
 
 func TestOtherKinds(t *testing.T) {

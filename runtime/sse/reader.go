@@ -9,6 +9,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 // ErrTooLong is the error for an event, or a line of any kind, that is longer than the reader allows.
@@ -27,9 +29,12 @@ type Event struct {
 	Data []byte // its data fields, joined by line feeds
 }
 
-// Reader reads the events of one stream. It is not safe for concurrent use.
+// Reader reads the events of one stream. It is not safe for concurrent use. While it waits for a source that has a method
+// Wait() error, which returns when Read has something to tell, it holds no buffer.
 type Reader struct {
 	src      io.Reader
+	waits    waiter  // src, where it is one
+	room     *[]byte // from rooms: what buf is, until that has grown
 	buf      []byte
 	pos, end int  // what is read and not yet used
 	skipLF   bool // the last line ended with a carriage return, so a line feed that follows belongs to it
@@ -51,7 +56,22 @@ func NewReader(src io.Reader, maxEvent int) *Reader {
 	if maxEvent <= 0 {
 		maxEvent = defaultMaxEvent
 	}
-	return &Reader{src: src, max: maxEvent}
+	r := &Reader{src: src, max: maxEvent}
+	r.waits, _ = src.(waiter)
+	return r
+}
+
+type waiter interface{ Wait() error }
+
+// rooms holds buffers.
+var rooms = reuse.Pool[[]byte]{Name: "event streams", New: func() *[]byte { b := make([]byte, firstBuffer); return &b }}
+
+// Release gives the buffer back. Neither the Reader nor an event of its may be used afterwards.
+func (r *Reader) Release() {
+	if r.room != nil {
+		rooms.Put(r.room)
+		r.room, r.buf, r.pos, r.end = nil, nil, 0, 0
+	}
 }
 
 // Next reads the next event that has data; comments, other fields and events without data are passed over. It never
@@ -224,6 +244,16 @@ func (r *Reader) fill() error {
 	if r.pos == r.end || r.end == len(r.buf) { // each event is read to where the one before lay, if nothing is left of it
 		r.makeRoom()
 	}
+	if r.end == 0 && r.waits != nil {
+		r.Release()
+		if r.err = r.waits.Wait(); r.err != nil {
+			return r.err
+		}
+	}
+	if r.buf == nil {
+		r.room = rooms.Get()
+		r.buf = *r.room
+	}
 	for range maxEmptyReads {
 		n, err := r.src.Read(r.buf[r.end:])
 		r.end += n
@@ -242,10 +272,16 @@ func (r *Reader) fill() error {
 // makeRoom moves what is not yet used to the front, and grows the buffer where that frees less than half of it.
 func (r *Reader) makeRoom() {
 	kept := r.buf[r.pos:r.end]
-	if 2*len(kept) >= len(r.buf) {
-		r.buf = make([]byte, max(firstBuffer, 2*len(r.buf)))
+	if r.buf != nil && 2*len(kept) >= len(r.buf) {
+		grown := make([]byte, 2*len(r.buf))
+		copy(grown, kept)
+		if r.room != nil {
+			rooms.Put(r.room)
+		}
+		r.room, r.buf = nil, grown
+	} else {
+		copy(r.buf, kept)
 	}
-	copy(r.buf, kept)
 	r.lfFound = r.lfFound && r.lfSeen >= r.pos
 	r.crSeen, r.lfSeen = max(r.crSeen-r.pos, 0), max(r.lfSeen-r.pos, 0)
 	r.pos, r.end = 0, len(kept)

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/sluicegate/sluice/runtime/reuse"
 )
 
 // readAll reads a stream to its end: the events as "name|data", and how it ended.
@@ -139,6 +142,65 @@ func TestReaderAtEverySplit(t *testing.T) {
 	got, err := readAll(iotest.OneByteReader(strings.NewReader(input)), 0)
 	if fmt.Sprint(got) != fmt.Sprint(want) || !errors.Is(err, io.EOF) {
 		t.Errorf("byte by byte: got %q and %v, want %q", got, err, want)
+	}
+}
+
+// patient gives a stream in pieces, and can be waited for.
+type patient struct {
+	t      *testing.T
+	pieces []string
+	waited bool
+}
+
+// Wait sees that the reader has no buffer.
+func (p *patient) Wait() error {
+	if out := reuse.Out(); len(out) > 0 {
+		p.t.Errorf("while it waits are out: %v", out)
+	}
+	p.waited = true
+	if len(p.pieces) == 0 {
+		return errDown
+	}
+	return nil
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	if len(p.pieces) == 0 {
+		p.t.Error("read behind an error")
+		return 0, errDown
+	}
+	n := copy(b, p.pieces[0])
+	if p.pieces[0] = p.pieces[0][n:]; p.pieces[0] == "" {
+		p.pieces = p.pieces[1:]
+	}
+	return n, nil
+}
+
+var errDown = errors.New("down")
+
+// Who waits for the next event holds no buffer, and what it reads is the same; an error of the waiting is the stream's.
+func TestReaderWaits(t *testing.T) {
+	input := ": hi\r\ndata: a\r\rdata: b\r\ndata:c\r\n\r\nevent: e\ndata: " + strings.Repeat("long ", 2000) + "\n\n: ping\n\ndata: [DONE]\n\n"
+	want, _ := readAll(strings.NewReader(input), 0)
+	if len(want) != 4 {
+		t.Fatalf("got %q", want)
+	}
+	reuse.Count()
+	for i := range len(input) {
+		src := &patient{t: t, pieces: slices.DeleteFunc([]string{input[:i], input[i:]}, func(s string) bool { return s == "" })}
+		r := NewReader(src, 0)
+		var got []string
+		e, err := r.Next()
+		for ; err == nil; e, err = r.Next() {
+			got = append(got, string(e.Name)+"|"+string(e.Data))
+		}
+		r.Release()
+		if fmt.Sprint(got) != fmt.Sprint(want) || !errors.Is(err, errDown) || !src.waited {
+			t.Fatalf("cut at %d: got %.100q and %v, want %.100q", i, got, err, want)
+		}
+		if out := reuse.Out(); len(out) > 0 {
+			t.Fatalf("cut at %d: not given back: %v", i, out)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sluicegate/sluice/runtime/reuse"
 	"github.com/sluicegate/sluice/runtime/socket"
 	"github.com/sluicegate/sluice/runtime/wire"
 )
@@ -82,8 +83,7 @@ func (h *http1) roundTrip(ctx context.Context, c *conn, t *Transport, r *Request
 	b.unwatch = context.AfterFunc(ctx, func() { _ = c.Close() }) // ends a write or read under way
 	// One deadline bounds the write and the wait for the first byte. An error says nothing that the write will not.
 	_ = c.SetDeadline(time.Now().Add(h.o.Timeouts.FirstByte))
-	c.out = h.appendRequest(c.out[:0], t, r)
-	werr := c.writeRequest(r.Body)
+	werr := h.write(c, t, r)
 	if werr != nil {
 		// A server may refuse a large body and close before it has read it: its answer is worth a look.
 		_ = c.SetReadDeadline(time.Now().Add(graceAfterWrite))
@@ -121,6 +121,29 @@ func broken(err error) *Failure {
 	return f
 }
 
+// write writes the request.
+func (h *http1) write(c *conn, t *Transport, r *Request) error {
+	room := rooms.Get()
+	out := h.appendRequest((*room)[:0], t, r)
+	defer func() {
+		clear(out) // no text and no credential rests here
+		if cap(out) > maxRoom {
+			rooms.Drop()
+			return
+		}
+		*room = out[:0]
+		rooms.Put(room)
+	}()
+	if len(r.Body) <= maxOneWrite {
+		out = append(out, r.Body...)
+		_, err := c.Write(out)
+		return err
+	}
+	both := net.Buffers{out, r.Body}
+	_, err := both.WriteTo(c.Conn)
+	return err
+}
+
 // appendRequest appends the request's head.
 func (h *http1) appendRequest(dst []byte, t *Transport, r *Request) []byte {
 	dst = append(append(append(dst, r.method()...), ' '), t.target(r.Path)...)
@@ -155,41 +178,69 @@ func appendField(dst []byte, name, value string) []byte {
 // userAgent names the gateway to model servers.
 const userAgent = "sluice"
 
-// conn is one connection. Between exchanges it belongs to the idle list, else to one http1Body.
+// conn is one connection. Between exchanges it belongs to the idle list, else to one http1Body. It has a buffer while there
+// is something in it: what waits for a model server holds none.
 type conn struct {
 	net.Conn
-	buf      []byte // what was read: buf[r:w] is not consumed yet
+	buf      []byte // what was read: buf[r:w] is not consumed yet; nil where room is
 	r, w     int
-	out      []byte // the request's bytes
-	answered bool   // a byte came for the exchange under way
-	probe    probe
-	since    time.Time // idle since
+	most     int           // how far it was ever filled
+	room     *[]byte       // what buf was at first; from rooms
+	waiter   socket.Waiter // nil: Conn waits in a Read only
+	ready    bool          // it has waited
+	answered bool          // a byte came for the exchange under way
+	quiet    func() bool   // nothing came since, and the server is there
+	since    time.Time     // idle since
 }
+
+// rooms holds buffers for what is read and written.
+var rooms = reuse.Pool[[]byte]{Name: "model servers' connections", New: func() *[]byte { b := make([]byte, readBuffer); return &b }}
 
 const (
 	readBuffer  = 8 << 10
-	maxKeptOut  = 64 << 10 // a larger request buffer is not kept with an idle connection
+	maxRoom     = 64 << 10 // a larger one is not kept
 	maxOneWrite = 64 << 10 // a larger body is not copied behind its head but written with it in one vector
 )
 
 func newConn(nc net.Conn) *conn {
-	return &conn{Conn: socket.Direct(nc), buf: make([]byte, readBuffer), probe: newProbe(nc)}
+	c := &conn{Conn: socket.Direct(nc), quiet: socket.Quiet(nc)}
+	c.waiter, _ = c.Conn.(socket.Waiter)
+	return c
 }
 
-// writeRequest writes the head in c.out and the body.
-func (c *conn) writeRequest(body []byte) error {
-	if len(body) <= maxOneWrite {
-		c.out = append(c.out, body...)
-		_, err := c.Write(c.out)
-		return err
+// wait waits until there is something to read. The buffer is empty.
+func (c *conn) wait() error {
+	if c.ready || c.waiter == nil {
+		return nil
 	}
-	both := net.Buffers{c.out, body}
-	_, err := both.WriteTo(c.Conn)
+	c.lay()
+	err := c.waiter.Wait()
+	c.ready = err == nil
 	return err
+}
+
+// lay gives the buffer back. No text rests in it.
+func (c *conn) lay() {
+	if c.room == nil {
+		return
+	}
+	clear((*c.room)[:min(c.most, len(*c.room))])
+	rooms.Put(c.room)
+	c.buf, c.r, c.w, c.most, c.room = nil, 0, 0, 0, nil
 }
 
 // fill reads more into the buffer, making room first. It gives io.EOF when the server has closed.
 func (c *conn) fill() error {
+	if c.r == c.w {
+		if err := c.wait(); err != nil {
+			return err
+		}
+	}
+	if c.room == nil {
+		c.room = rooms.Get()
+		*c.room = (*c.room)[:cap(*c.room)]
+		c.buf = *c.room
+	}
 	if c.r > 0 {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
@@ -197,8 +248,10 @@ func (c *conn) fill() error {
 	if c.w == len(c.buf) {
 		c.buf = append(c.buf, make([]byte, len(c.buf))...)
 	}
+	c.ready = false
 	n, err := c.Read(c.buf[c.w:])
 	c.w += n
+	c.most = max(c.most, c.w)
 	if n > 0 {
 		c.answered = true
 		return nil

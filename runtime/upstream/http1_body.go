@@ -140,7 +140,7 @@ func (b *http1Body) piece(p []byte) (int, error) {
 func (b *http1Body) take(p []byte) (int, error) {
 	c := b.conn
 	if c.r == c.w {
-		if len(p) < len(c.buf) {
+		if len(p) < readBuffer {
 			if err := b.fill(); err != nil {
 				return 0, err
 			}
@@ -167,6 +167,29 @@ func (b *http1Body) extend() {
 		b.until = time.Now().Add(b.idle + b.idle/8)
 		_ = b.conn.SetReadDeadline(b.until) // fails on a closed connection only, as the read will
 	}
+}
+
+// wait waits until Read has something to tell. What ends the chunk before is read on the way.
+func (b *http1Body) wait() error {
+	if b.done || b.err != nil {
+		return nil
+	}
+	if c := b.conn; b.behind && c.w-c.r >= len(crlf2)/2 {
+		if err := b.lineEnd(); err != nil {
+			b.err = b.fail(err)
+			return b.err
+		}
+		b.behind = false
+	}
+	if b.conn.r < b.conn.w {
+		return nil
+	}
+	b.extend()
+	if err := b.conn.wait(); err != nil {
+		b.err = b.fail(err)
+		return b.err
+	}
+	return nil
 }
 
 func (b *http1Body) fill() error {
@@ -317,7 +340,9 @@ func (b *http1Body) Close() error {
 	b.closed = true
 	kept := b.unwatch() // false: the context has ended and the connection is being closed
 	c := b.conn
-	if kept && b.done && !b.last && c.r == c.w && b.owner.idle.put(c, time.Now()) {
+	clean := b.done && !b.last && c.r == c.w
+	c.lay()
+	if kept && clean && b.owner.idle.put(c, time.Now()) {
 		return nil
 	}
 	return c.Close()

@@ -46,15 +46,6 @@ func (p *idleConns) pop() *conn {
 
 // put keeps c, unless the list is closed or full; then it is the caller's to close.
 func (p *idleConns) put(c *conn, now time.Time) bool {
-	c.r, c.w = 0, 0
-	if len(c.buf) > readBuffer {
-		c.buf = make([]byte, readBuffer)
-	}
-	if cap(c.out) > maxKeptOut {
-		c.out = nil
-	}
-	clear(c.out) // no text and no credential rests here
-	clear(c.buf)
 	c.since = now
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -184,6 +184,8 @@ type httpsBody struct {
 
 func (b *httpsBody) begun() { b.each = true }
 
+func (b *httpsBody) wait() error { return nil }
+
 // Read gives an end only while the context stands: a connection that is being closed for its sake tells the server first,
 // whose answer may then end in good order before its time.
 func (b *httpsBody) Read(p []byte) (int, error) {

@@ -1,6 +1,9 @@
 package upstream
 
 import (
+	"bytes"
+	"net"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -59,18 +62,33 @@ func TestIdleConnsAge(t *testing.T) {
 	})
 }
 
-// A text or credential does not rest in a connection that is idle.
+// A text or credential does not rest in the memory of a connection that is idle, which has none, nor in what others get.
 func TestIdleConnsForget(t *testing.T) {
-	p := idleConns{limit: 1}
-	defer p.close()
-	c := newConn(&closing{})
-	c.out = append(c.out, "Bearer secret"...)
-	c.w = copy(c.buf, "answer")
-	out := c.out
-	p.put(c, time.Now())
-	for _, b := range append(out[:len(out):len(out)], c.buf...) {
-		if b != 0 {
-			t.Fatalf("%q and %.20q are left", out, c.buf)
+	nc, server := net.Pipe()
+	defer server.Close()
+	h := newHTTP1(&url.URL{Host: "model:80"}, TransportOptions{MaxIdle: 1})
+	defer h.close()
+	go func() {
+		_, _ = server.Read(make([]byte, 1024))
+		_, _ = server.Write([]byte("answer"))
+	}()
+	c := newConn(nc)
+	if err := h.write(c, &Transport{base: &url.URL{}}, &Request{Bearer: "secret"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.fill(); err != nil || string(c.buf[:c.w]) != "answer" {
+		t.Fatalf("%q, %v", c.buf[:c.w], err)
+	}
+	read := c.buf
+	c.lay()
+	if c.buf != nil {
+		t.Error("an idle connection has a buffer")
+	}
+	room := rooms.Get()
+	defer rooms.Put(room)
+	for _, b := range [][]byte{read, (*room)[:cap(*room)]} {
+		if text := bytes.Trim(b, "\x00"); len(text) > 0 {
+			t.Errorf("%.20q is left", text)
 		}
 	}
 }

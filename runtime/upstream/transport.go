@@ -245,6 +245,8 @@ type body interface {
 	io.ReadCloser
 	// begun ends the wait for the first byte: from now on the idle timeout counts, for each read.
 	begun()
+	// wait waits until Read has something to tell, where it can without memory to read into. Its error is Read's.
+	wait() error
 	// drain reads the little that may be left after the last byte of interest, so that the connection can be used again.
 	drain()
 }
@@ -265,13 +267,21 @@ func (r *Response) Read(p []byte) (int, error) {
 	if r.limit -= int64(n); r.limit < 0 {
 		return 0, r.tooLarge()
 	}
+	return n, r.fault(err)
+}
+
+// Wait waits until Read has something to tell, so that nobody need hold memory for it meanwhile. Its error is Read's.
+func (r *Response) Wait() error { return r.fault(r.body.wait()) }
+
+// fault is what an error of the body's means to who reads it.
+func (r *Response) fault(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
-		return n, err
+		return err
 	}
 	if gone := abandoned(r.ctx, true); gone != nil {
-		return n, gone
+		return gone
 	}
-	return n, err
+	return err
 }
 
 func (r *Response) tooLarge() *Failure {

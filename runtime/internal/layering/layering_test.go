@@ -19,7 +19,7 @@ const module = "github.com/sluicegate/sluice/"
 const rules = `
 	runtime/reuse            :
 	runtime/strictjson       : reuse
-	runtime/sse              :
+	runtime/sse              : reuse
 	runtime/filter/meter     :
 	runtime/filter/token     :
 	runtime/config           :
