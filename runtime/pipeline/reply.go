@@ -308,7 +308,7 @@ func (r *run) fail(ctx context.Context, err error) {
 		return
 	}
 	if r.x.Request != nil && r.x.Request.Stream {
-		_ = r.caller.End(r.surface.ErrorEvent(nil, &fault))
+		_ = r.caller.Send(r.surface.ErrorEvent(nil, &fault))
 		return
 	}
 	r.caller.Abort() // a whole answer that broke off

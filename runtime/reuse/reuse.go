@@ -2,10 +2,12 @@
 // of what is out, so that a test can tell whether all of it was given back. Everything that the stages take from a pool is
 // taken from one of these.
 //
-// Counting is off but for tests; then a Get and a Put cost no more than those of sync.Pool.
+// Counting is off but for tests; then a Get and a Put cost no more than those of sync.Pool. While it is on, a buffer that is given
+// back is overwritten, so that whoever uses it still is found out: its next owner may be another tenant's.
 package reuse
 
 import (
+	"bytes"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -33,6 +35,11 @@ func (p *Pool[T]) Get() *T {
 // Put gives one back. Nobody may use it any more.
 func (p *Pool[T]) Put(x *T) {
 	p.Drop()
+	if counting.Load() {
+		if b, ok := any(x).(*[]byte); ok {
+			spoil((*b)[:cap(*b)])
+		}
+	}
 	p.pool.Put(x)
 }
 
@@ -40,6 +47,14 @@ func (p *Pool[T]) Put(x *T) {
 func (p *Pool[T]) Drop() {
 	if counting.Load() {
 		count(p.Name, -1)
+	}
+}
+
+var junk = bytes.Repeat([]byte("given back "), 100)
+
+func spoil(b []byte) {
+	for len(b) > 0 {
+		b = b[copy(b, junk):]
 	}
 }
 

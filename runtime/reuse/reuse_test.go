@@ -25,7 +25,11 @@ func TestOut(t *testing.T) {
 	if len(*a) != 0 || cap(*b) < 8 {
 		t.Error(a, b)
 	}
+	text := append(*a, "a secret"...)
 	pool.Put(a)
+	if string(text) != "given ba" {
+		t.Errorf("a buffer that was given back still holds %q", text)
+	}
 	pool.Drop()
 	f(0)
 	pool.Put(b)

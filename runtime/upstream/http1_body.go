@@ -174,7 +174,7 @@ func (b *http1Body) wait() error {
 	if b.done || b.err != nil {
 		return nil
 	}
-	if c := b.conn; b.behind && c.w-c.r >= len(crlf2)/2 {
+	if c := b.conn; b.behind && c.w-c.r >= 2 {
 		if err := b.lineEnd(); err != nil {
 			b.err = b.fail(err)
 			return b.err
