@@ -370,7 +370,6 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// Shutdown closes idle connections at once and waits for answers under way; Close does not wait.
 // An answer may end before its handler does; nothing is added to it then, and the connection goes on.
 func TestEnd(t *testing.T) {
 	s := serve(t, true)
@@ -392,6 +391,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// Shutdown closes idle connections at once and waits for answers under way; Close does not wait.
 func TestShutdown(t *testing.T) {
 	s := serve(t, true)
 	still, in := s.dial()

@@ -67,7 +67,7 @@ func (p *pulse) beat() {
 func (r *run) ping() error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
-	if !r.begun || r.last || r.told {
+	if !r.begun || r.told {
 		return nil
 	}
 	return r.caller.Send(comment)

@@ -67,7 +67,7 @@ type Caller interface {
 	Begin(headers []Header) error
 	// Send sends a piece of the stream at once.
 	Send(p []byte) error
-	// End sends the last piece of the stream.
+	// End sends the last piece of the stream, which may be empty.
 	End(p []byte) error
 	// Abort is called when the caller went away before its answer was complete. A caller that closed only its sending
 	// half may still read, and is not to take what it gets for an answer.
@@ -86,7 +86,6 @@ type run struct {
 	room       *[]byte    // that out lies in; from buffers, nil between the events of a stream
 	speaking   sync.Mutex // held while the caller is written to
 	begun      bool       // bytes of an answer were sent
-	last       bool       // all of a stream was sent
 	told       bool       // how it ended: nothing more is sent
 	p          *Pipeline
 	snap       *Snapshot

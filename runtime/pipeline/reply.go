@@ -232,16 +232,13 @@ func (w *writer) end(ctx context.Context, src source) error {
 	}
 	r.x.Usage = src.Usage()
 	r.out = r.surface.End(r.out)
-	if err := w.beat.send(ctx, r, true); err != nil {
-		return err
-	}
-	r.ended(exchange.Outcome{Kind: exchange.Complete, Status: 200})
-	return nil
+	return w.beat.send(ctx, r, true)
 }
 
-// send writes r.out, the head of the answer first. With the last of it the answer ends.
+// send writes r.out, the head of the answer first. With the last of it the exchange is complete: that the caller, who has all,
+// goes away then is no news.
 func (r *run) send(ctx context.Context, last bool) error {
-	if len(r.out) == 0 {
+	if len(r.out) == 0 && !last {
 		return nil
 	}
 	r.speaking.Lock()
@@ -256,15 +253,16 @@ func (r *run) send(ctx context.Context, last bool) error {
 			return r.gone(ctx, err)
 		}
 	}
-	var err error
-	if r.last = last; last {
-		err = r.caller.End(r.out)
-	} else {
-		err = r.caller.Send(r.out)
+	if !last {
+		if err := r.caller.Send(r.out); err != nil {
+			return r.gone(ctx, err)
+		}
+		return nil
 	}
-	if err != nil {
+	if err := r.caller.End(r.out); err != nil {
 		return r.gone(ctx, err)
 	}
+	r.end(exchange.Outcome{Kind: exchange.Complete, Status: 200})
 	return nil
 }
 

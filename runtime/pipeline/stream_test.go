@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicegate/sluice/runtime/internal/gateway"
 	"github.com/sluicegate/sluice/runtime/internal/modelserver"
+	"github.com/sluicegate/sluice/runtime/wire/openai"
 )
 
 // A stream that has begun and is silent gets comments, which are no part of the answer; before it begins there is nothing,
@@ -226,6 +227,34 @@ func TestFollowerOfAStalledLeader(t *testing.T) {
 	}
 	if whole != 1 {
 		t.Errorf("%d of the two exchanges are complete: the leader was to be stalled", whole)
+	}
+}
+
+// leaver goes away as soon as it has all of its stream.
+type leaver struct {
+	desk
+	leave func()
+}
+
+func (l *leaver) End(p []byte) error {
+	l.leave()
+	time.Sleep(20 * time.Millisecond) // whoever looks after its going has seen it
+	return l.Send(p)
+}
+
+// Who has all of an answer may go: that is no exchange that was broken off.
+func TestLeavesAtTheEnd(t *testing.T) {
+	m := modelserver.New(t, modelserver.Stream("one ", "two "))
+	g := gateway.Start(t, gateway.Callers+gateway.Model(m.URL())+gateway.Rest)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	l := &leaver{desk{headers: map[string][]string{"X-Api-Key": {g.Key("red")}}, body: []byte(chat("model-a", "hi", true))}, leave}
+	g.Control.Pipeline().Serve(ctx, openai.ChatSurface(), l)
+	if text := l.out.String(); reads(text) != "one two " || !strings.HasSuffix(text, "data: [DONE]\n\n") {
+		t.Errorf("it got %q", text)
+	}
+	if rec := g.Records(1)[0]; rec["outcome"] != "complete" {
+		t.Errorf("the record says %v", rec["outcome"])
 	}
 }
 

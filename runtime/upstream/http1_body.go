@@ -146,6 +146,7 @@ func (b *http1Body) take(p []byte) (int, error) {
 			}
 		} else {
 			b.extend()
+			c.ready = false
 			n, err := c.Conn.Read(p)
 			if n > 0 {
 				err = nil
@@ -174,21 +175,30 @@ func (b *http1Body) wait() error {
 	if b.done || b.err != nil {
 		return nil
 	}
-	if c := b.conn; b.behind && c.w-c.r >= 2 {
-		if err := b.lineEnd(); err != nil {
-			b.err = b.fail(err)
-			return b.err
-		}
-		b.behind = false
+	c, err := b.conn, error(nil)
+	if b.behind && c.w-c.r >= 2 {
+		err = b.pass()
 	}
-	if b.conn.r < b.conn.w {
-		return nil
+	if err == nil && c.r == c.w {
+		b.extend()
+		err = c.wait()
 	}
-	b.extend()
-	if err := b.conn.wait(); err != nil {
+	if err != nil {
 		b.err = b.fail(err)
 		return b.err
 	}
+	return nil
+}
+
+// pass reads past the end of the chunk whose data is read.
+func (b *http1Body) pass() error {
+	if !b.behind {
+		return nil
+	}
+	if err := b.lineEnd(); err != nil {
+		return err
+	}
+	b.behind = false
 	return nil
 }
 
@@ -206,11 +216,8 @@ const (
 
 // nextChunk reads the line that begins a chunk; after the last chunk it reads the trailer and gives io.EOF.
 func (b *http1Body) nextChunk() error {
-	if b.behind {
-		if err := b.lineEnd(); err != nil {
-			return err
-		}
-		b.behind = false
+	if err := b.pass(); err != nil {
+		return err
 	}
 	line, err := b.line()
 	if err != nil {
